@@ -1,0 +1,4 @@
+{#- The timestamp from which the first version of a customer is valid. -#}
+{% macro beginning_of_time() -%}
+    cast('0001-01-01 00:00:00' as timestamp)
+{%- endmacro %}

@@ -1,0 +1,40 @@
+{#- The non-blank lines of text files.
+
+    files: paths relative to the root of the lake.
+    Returns a table expression with the columns line and source_file. -#}
+{% macro read_lines(files) -%}
+    {{ return(adapter.dispatch('read_lines')(files)) }}
+{%- endmacro %}
+
+{#- The CSV reader splits at LF and CRLF in parallel; the separator is one that `datalake check` lets no file
+    have, so that every line is one value. -#}
+{% macro duckdb__read_lines(files) -%}
+    {%- if files -%}
+    (
+        select line, {{ path_below_root('filename') }} as source_file
+        from read_csv(
+            {{ file_list(files) }},
+            columns = {'line': 'varchar'},
+            auto_detect = false,
+            header = false,
+            delim = e'\x1f\x1e\x1f',
+            quote = '',
+            escape = '',
+            new_line = '\n',
+            strict_mode = false,
+            filename = true
+        )
+        where trim(line, e' \t\r') <> ''
+    )
+    {%- else -%}
+    (select null::varchar as line, null::varchar as source_file where false)
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro file_list(files) -%}
+    [{% for file in files %}'{{ var('lake_root') }}/{{ file | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor %}]
+{%- endmacro %}
+
+{% macro path_below_root(path) -%}
+    substr({{ path }}, {{ var('lake_root') | length + 2 }})
+{%- endmacro %}

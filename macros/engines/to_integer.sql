@@ -1,0 +1,8 @@
+{#- A text of the grammar `[+-]?digits[.0...]` as a 32-bit integer; NULL where it is none or doesn't fit. -#}
+{% macro to_integer(text) -%}
+    {{ return(adapter.dispatch('to_integer')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__to_integer(text) -%}
+    case when regexp_full_match({{ text }}, '[+-]?[0-9]+(\.0+)?') then try_cast({{ text }} as integer) end
+{%- endmacro %}

@@ -1,0 +1,15 @@
+{#- An ISO 8601 text as a timestamp in UTC, to the microsecond; without an offset it is UTC already. NULL where
+    it is none, or a day that no calendar has. -#}
+{% macro to_utc(text) -%}
+    {{ return(adapter.dispatch('to_utc')(text)) }}
+{%- endmacro %}
+
+{% macro duckdb__to_utc(text) -%}
+    case
+        when regexp_full_match(
+            {{ text }},
+            '[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?)?'
+        )
+            then cast(try_cast({{ text }} as timestamptz) at time zone 'UTC' as timestamp)
+    end
+{%- endmacro %}

@@ -1,0 +1,30 @@
+{#- Write down how far this model has taken each data set: as far as the model it reads it from.
+
+    upstream: by data set, the model that the rows come through. One that itself remembers its progress gives
+    that; a parsed table gives its highest file. -#}
+{% macro remember_progress(upstream) -%}
+    {%- if execute %}
+    insert into {{ progress_table() }}
+    select '{{ this.identifier }}', reached.dataset, reached.file_id
+    from (
+        {%- for dataset, model in upstream.items() %}
+        select '{{ dataset }}' as dataset, max(file_id) as file_id
+        {%- if model.endswith('_parsed') %}
+        from {{ this.incorporate(path={'identifier': model, 'schema': generate_schema_name('curated_db', none)}) }}
+        {%- else %}
+        from {{ progress_table() }} where model = '{{ model }}' and dataset = '{{ dataset }}'
+        {%- endif %}
+        {%- if not loop.last %}
+        union all
+        {%- endif %}
+        {%- endfor %}
+    ) as reached
+    left join (
+        select dataset, max(file_id) as file_id
+        from {{ progress_table() }}
+        where model = '{{ this.identifier }}'
+        group by dataset
+    ) as known on reached.dataset = known.dataset
+    where reached.file_id > coalesce(known.file_id, 0)
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,12 @@
+{#- The sound files of a data set that this model has not taken yet, of any age, as literals for the engine:
+    a subquery would prune no files. -#}
+{% macro files_to_take(dataset) -%}
+    {%- if not execute -%}{{ return([]) }}{%- endif -%}
+    {%- set files = run_query(
+        "select raw_files.file from " ~ source('ledger', 'raw_files') ~ " as raw_files"
+        ~ " where raw_files.dataset = '" ~ dataset ~ "' and raw_files.state = 'sound' and raw_files.rows > 0"
+        ~ (" and raw_files.file_id not in (select file_id from " ~ this ~ ")" if is_incremental() else "")
+        ~ " order by raw_files.file_id"
+    ) -%}
+    {{ return(files.columns[0].values() | list) }}
+{%- endmacro %}

@@ -1,0 +1,46 @@
+{{ config(materialized='table', post_hook="{{ remember_progress({'customers': 'customers_parsed'}) }}") }}
+
+-- The change log in order, without repeats: of several changes of a customer committed at the same moment the
+-- last to arrive counts.
+with changes as (
+    select
+        *,
+        row_number() over (
+            partition by customer_id, version_at
+            order by
+                arrived desc,
+                source_file desc,
+                operation desc,
+                name desc,
+                segment desc,
+                region desc,
+                email desc,
+                phone desc,
+                address desc,
+                age desc,
+                income desc
+        ) as recency
+    from {{ ref('customers_parsed') }}
+    where reasons is null
+),
+
+final as (
+    select
+        customer_id,
+        version_at,
+        lead(version_at) over (partition by customer_id order by version_at) as next_version_at,
+        operation = 'D' as is_delete,
+        name,
+        segment,
+        region,
+        email,
+        phone,
+        address,
+        age,
+        income,
+        source_file
+    from changes
+    where recency = 1
+)
+
+select * from final

@@ -1,0 +1,3 @@
+{{ config(incremental_strategy='append') }}
+
+{{ parse_events('events') }}

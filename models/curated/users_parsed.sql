@@ -1,0 +1,48 @@
+{{ config(incremental_strategy='append') }}
+
+with raw as (
+    {{ raw_records(source('raw_db', 'users')) }}
+),
+
+typed as (
+    select
+        *,
+        case lower(newsletter) when 'true' then true when 'false' then false end as newsletter_boolean,
+        {{ to_utc('created_at') }} as created_utc,
+        {{ to_utc('updated_at') }} as updated_utc
+    from raw
+),
+
+with_reasons as (
+    select
+        *,
+        {{ reasons({
+            'malformed_json': 'is_malformed',
+            'missing_user_id': "not is_malformed and coalesce(trim(user_id), '') = ''",
+            'bad_newsletter': 'newsletter is not null and newsletter_boolean is null',
+            'bad_created_at': 'created_at is not null and created_utc is null',
+            'bad_updated_at': 'updated_at is not null and updated_utc is null',
+            'missing_updated_at': 'not is_malformed and updated_at is null and created_at is null'
+        }) }} as reasons
+    from typed
+),
+
+final as (
+    select
+        file_id,
+        source_file,
+        arrived,
+        user_id,
+        customer_id,
+        email,
+        phone,
+        newsletter_boolean as newsletter,
+        created_utc as created_at,
+        updated_utc as updated_at,
+        coalesce(updated_utc, created_utc) as version_at,
+        reasons,
+        case when reasons is not null then raw_record end as raw_record
+    from with_reasons
+)
+
+select * from final

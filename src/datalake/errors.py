@@ -1,0 +1,25 @@
+"""What can go wrong, each error named for it and saying what to do."""
+
+
+class DatalakeError(Exception):
+    """Any error of this package whose text is meant for a person."""
+
+
+class LakeRootError(DatalakeError):
+    """The folder that `DATALAKE_ROOT` names can't be used."""
+
+
+class LakeBusyError(DatalakeError):
+    """Another process holds the lake's database open."""
+
+
+class DeclarationError(DatalakeError):
+    """A source YAML under `models/raw/` is missing, can't be read or doesn't fit the files."""
+
+
+class RecordError(DatalakeError):
+    """A record can't be landed; the text names its position, counted from 1."""
+
+
+class RawChangedError(DatalakeError):
+    """A raw file that the ledger knows was changed or removed; raw is append-only."""

@@ -1,0 +1,122 @@
+"""Landing: records and finished files become immutable objects under the raw layout."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datalake.errors import RecordError
+from datalake.layout import raw_key
+from datalake.storage import FolderStore
+
+Record = Mapping[str, Any]
+
+GZIP_LEVEL = 6
+"""The level of `gzip` itself; benchmarks/landing.py weighs it."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What one landing did: objects written, objects that were there already, records in the new ones."""
+
+    written: int = 0
+    present: int = 0
+    records: int = 0
+
+    def __add__(self, other: Landed) -> Landed:
+        return Landed(
+            self.written + other.written, self.present + other.present, self.records + other.records
+        )
+
+
+Encode = Callable[[Sequence[Record]], bytes]
+"""Makes an object's bytes of the records of one hour."""
+
+Progress = Callable[[int], None]
+"""Called with the number of records just passed."""
+
+
+def _hour(when: datetime) -> datetime:
+    return when.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def land_hourly(
+    store: FolderStore,
+    dataset: str,
+    records: Iterable[tuple[datetime, Record]],
+    encode: Encode,
+    suffix: str,
+    *,
+    source: str | None = None,
+    progress: Progress = lambda _: None,
+) -> Landed:
+    """Land records as one object an hour; only an hour is in memory at a time.
+
+    Args:
+        store: where to.
+        dataset: the raw table.
+        records: the aware time at which each arrived, and the record; in the order of arrival, at least by hour.
+        encode: makes the object's bytes of an hour's records; `ndjson`, `parquet` or `csv_file`.
+        suffix: the file's ending, e.g. `.json.gz`.
+        source: the producer, for a data set with several.
+        progress: told of the records passed.
+
+    Returns:
+        What was written. An hour whose object exists is passed over, so that landing the same records
+        twice adds nothing.
+    """
+    total = Landed()
+    for hour, group in groupby(records, key=lambda timed: _hour(timed[0])):
+        batch = [record for _, record in group]
+        key = raw_key(dataset, hour, suffix, source)
+        if not store.exists(key) and store.put_if_absent(key, encode(batch)):
+            total += Landed(written=1, records=len(batch))
+        else:
+            total += Landed(present=1)
+        progress(len(batch))
+    return total
+
+
+def ndjson(records: Sequence[Record]) -> bytes:
+    """Return the records as gzip NDJSON, one object a line, the same bytes for the same records.
+
+    Raises:
+        RecordError: a record is no JSON object.
+    """
+    lines = bytearray()
+    for position, record in enumerate(records, 1):
+        if not isinstance(record, Mapping):
+            raise RecordError(f"Record {position} is a {type(record).__name__}, not an object.")
+        try:
+            lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError as error:
+            raise RecordError(f"Record {position} has a value that JSON can't hold: {error}") from error
+    return gzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0)
+
+
+def csv_file(records: Sequence[Record]) -> bytes:
+    """Return the records as CSV with a header; the first record's keys are the columns."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue().encode()
+
+
+def parquet(records: Sequence[Record]) -> bytes:
+    """Return the records as Parquet with Snappy, every column text; the first record's keys are the columns."""
+    columns = {name: pa.array([record[name] for record in records], pa.string()) for name in records[0]}
+    body = io.BytesIO()
+    pq.write_table(pa.table(columns), body, compression="snappy")
+    return body.getvalue()
+

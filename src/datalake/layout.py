@@ -1,0 +1,53 @@
+"""Where a raw file lies: `raw/{dataset}/[source={source}/]year=YYYY/month=MM/day=DD/hour=HH/`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_KEY = re.compile(
+    r"raw/(?P<dataset>[a-z][a-z0-9_]*)/(?:source=(?P<source>[^/=]+)/)?"
+    r"(?P<arrived>year=\d{4}/month=\d{2}/day=\d{2})/(?:hour=\d{2}/)?[^/]+"
+)
+
+
+@dataclass(frozen=True)
+class RawPlace:
+    """What the key of a raw object says: its data set, its producer (or None) and the day it arrived."""
+
+    dataset: str
+    source: str | None
+    arrived: str
+
+
+def raw_folder(dataset: str, when: datetime, source: str | None = None) -> str:
+    """Return the folder, ended by a slash, of what arrives for `dataset` at `when`.
+
+    Args:
+        dataset: the raw table's name, lower case.
+        when: an aware time; the folder is its UTC hour.
+        source: the producer, for a data set with several.
+
+    Raises:
+        ValueError: `when` has no time zone, or a name isn't lower case letters, digits and `_`.
+    """
+    if when.tzinfo is None:
+        raise ValueError(f"{when!r} has no time zone; raw folders are UTC hours, so pass an aware datetime")
+    for name in (dataset, source):
+        if name is not None and not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} can't name a raw folder; use lower case letters, digits and _")
+    producer = f"source={source}/" if source else ""
+    return f"raw/{dataset}/{producer}{when.astimezone(UTC):year=%Y/month=%m/day=%d/hour=%H}/"
+
+
+def raw_key(dataset: str, when: datetime, suffix: str, source: str | None = None) -> str:
+    """Return the key of the one file that a batch lands in an hour, e.g. `.../orders-2024-01-15-10.json.gz`."""
+    return f"{raw_folder(dataset, when, source)}{dataset}-{when.astimezone(UTC):%Y-%m-%d-%H}{suffix}"
+
+
+def parse_key(key: str) -> RawPlace | None:
+    """Return what `key` says, or None for a key that is not of the raw layout."""
+    found = _KEY.fullmatch(key)
+    return RawPlace(found["dataset"], found["source"], found["arrived"]) if found else None

@@ -1,0 +1,213 @@
+"""The ledger of raw files, `curated_db.raw_files`: each file that was read, sound or broken, once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from datalake.errors import DeclarationError, RawChangedError
+from datalake.inspect import Inspection, inspect
+from datalake.layout import parse_key
+from datalake.sources import RawTable
+from datalake.storage import FolderStore, StoredObject
+
+RAW = "raw/"
+ERRORS = "errors/"
+
+_SAMPLED_FILES = 20
+
+_CREATE = """
+create schema if not exists curated_db;
+create table if not exists curated_db.raw_files (
+    file_id bigint not null,
+    dataset varchar not null,
+    file varchar not null,
+    source varchar,
+    arrived varchar,
+    bytes bigint not null,
+    rows bigint not null,
+    state varchar not null,
+    reason varchar,
+    detail varchar,
+    checked_at timestamp not null
+)
+"""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What one check found among the files that are new to the ledger.
+
+    Attributes:
+        files: the new files.
+        rows: their raw rows.
+        broken: key and detail of each broken file.
+    """
+
+    files: int
+    rows: int
+    broken: tuple[tuple[str, str], ...]
+
+
+def check(
+    store: FolderStore,
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, RawTable],
+    now: datetime,
+    progress: Callable[[int, int], Any] = lambda done, of: None,
+) -> Checked:
+    """Read every raw file that the ledger doesn't know and enter it, all or none.
+
+    A broken file is copied to `errors/`; the models leave it out by its path.
+
+    Args:
+        store: the lake.
+        connection: its database, open for writing.
+        tables: the declared raw tables by name.
+        now: the aware time that the entries carry.
+        progress: told how many of the new files are read.
+
+    Raises:
+        RawChangedError: a file that the ledger knows has another size now, or is gone.
+        DeclarationError: a declared column is in none of a data set's files.
+    """
+    connection.execute(_CREATE)
+    known: dict[str, int] = dict(
+        connection.execute("select file, bytes from curated_db.raw_files").fetchall()
+    )
+    new: list[StoredObject] = []
+    for stored in store.list(RAW):
+        size = known.pop(stored.key, None)
+        if size is None:
+            new.append(stored)
+        elif size != stored.size:
+            raise RawChangedError(
+                f"{stored.key} had {size:,} bytes when it was checked and has {stored.size:,} now. "
+                "Raw files are never changed: put the old one back and land the new one under another name."
+            )
+    if known:
+        raise RawChangedError(
+            f"{min(known)} was checked and is gone now (files gone: {len(known)}). "
+            "Raw files are never removed by hand: put them back."
+        )
+
+    inspections: list[Inspection] = []
+    with ThreadPoolExecutor() as readers:
+        for inspection in readers.map(lambda stored: _inspect(store, stored, tables), new):
+            inspections.append(inspection)
+            progress(len(inspections), len(new))
+    _check_declared_columns(store, connection, tables, new, inspections)
+
+    for stored, inspection in zip(new, inspections, strict=True):
+        if inspection.reason:
+            with store.read(stored.key) as file:
+                store.put_if_absent(ERRORS + stored.key.removeprefix(RAW), file.read())
+    _enter(connection, new, inspections, now)
+    return Checked(
+        files=len(new),
+        rows=sum(inspection.rows for inspection in inspections),
+        broken=tuple(
+            (stored.key, inspection.detail or "")
+            for stored, inspection in zip(new, inspections, strict=True)
+            if inspection.reason
+        ),
+    )
+
+
+def _inspect(store: FolderStore, stored: StoredObject, tables: Mapping[str, RawTable]) -> Inspection:
+    table = tables.get(_dataset(stored.key))
+    if table is None:
+        return Inspection(1, "undeclared_dataset", f"No source YAML declares the data set {_dataset(stored.key)}.")
+    place = parse_key(stored.key)
+    by_source = any(partition.name == "source" for partition in table.external.partitions)
+    if place is None or (place.source is not None) != by_source:
+        return Inspection(
+            1,
+            "outside_layout",
+            f"Not under {table.external.location}{'source=NAME/' if by_source else ''}"
+            "year=YYYY/month=MM/day=DD/, so no table can see it.",
+        )
+    with store.read(stored.key) as file:
+        return inspect(file, stored.key, table)
+
+
+def _dataset(key: str) -> str:
+    return key.split("/")[1]
+
+
+def _enter(
+    connection: duckdb.DuckDBPyConnection,
+    new: list[StoredObject],
+    inspections: list[Inspection],
+    now: datetime,
+) -> None:
+    row = connection.execute("select coalesce(max(file_id), 0) from curated_db.raw_files").fetchone()
+    first = (row[0] if row else 0) + 1
+    places = [parse_key(stored.key) for stored in new]
+    entries = pa.table(
+        {
+            "file_id": pa.array(range(first, first + len(new)), pa.int64()),
+            "dataset": pa.array([_dataset(stored.key) for stored in new], pa.string()),
+            "file": pa.array([stored.key for stored in new], pa.string()),
+            "source": pa.array([place.source if place else None for place in places], pa.string()),
+            "arrived": pa.array([place.arrived if place else None for place in places], pa.string()),
+            "bytes": pa.array([stored.size for stored in new], pa.int64()),
+            "rows": pa.array([inspection.rows for inspection in inspections], pa.int64()),
+            "state": pa.array(["broken" if inspection.reason else "sound" for inspection in inspections], pa.string()),
+            "reason": pa.array([inspection.reason for inspection in inspections], pa.string()),
+            "detail": pa.array([inspection.detail for inspection in inspections], pa.string()),
+        }
+    )
+    connection.register("entries", entries)
+    connection.execute(
+        "insert into curated_db.raw_files select *, cast($now as timestamptz) at time zone 'UTC' from entries",
+        {"now": now.isoformat()},
+    )
+    connection.unregister("entries")
+
+
+def _check_declared_columns(
+    store: FolderStore,
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, RawTable],
+    new: list[StoredObject],
+    inspections: list[Inspection],
+) -> None:
+    seen: dict[str, set[str]] = defaultdict(set)
+    for stored, inspection in zip(new, inspections, strict=True):
+        if not inspection.reason and inspection.columns:
+            seen[_dataset(stored.key)].update(inspection.columns)
+    for dataset, columns in seen.items():
+        declared = [column.name for column in tables[dataset].columns if not column.config.meta.optional]
+        missing = [name for name in declared if name not in columns]
+        if missing:
+            columns |= _columns_of_known_files(store, connection, tables[dataset])
+            missing = [name for name in missing if name not in columns]
+        if missing:
+            raise DeclarationError(
+                f"models/raw/ declares the column {missing[0]} for {dataset}, which no file of "
+                f"{tables[dataset].external.location} has; they hold {', '.join(sorted(columns))}. "
+                "Correct the name, or set `config: {meta: {optional: true}}` if files may lack it."
+            )
+
+
+def _columns_of_known_files(
+    store: FolderStore, connection: duckdb.DuckDBPyConnection, table: RawTable
+) -> set[str]:
+    files = connection.execute(
+        "select file from curated_db.raw_files where dataset = $dataset and state = 'sound' and rows > 0 "
+        "order by file_id desc limit $files",
+        {"dataset": table.name, "files": _SAMPLED_FILES},
+    ).fetchall()
+    columns: set[str] = set()
+    for (key,) in files:
+        with store.read(key) as file:
+            columns |= inspect(file, key, table).columns
+    return columns
