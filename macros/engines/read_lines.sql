@@ -32,7 +32,9 @@
 {%- endmacro %}
 
 {% macro file_list(files) -%}
-    [{% for file in files %}'{{ var('lake_root') }}/{{ file | replace("'", "''") }}'{{ ', ' if not loop.last }}{% endfor %}]
+    {%- set root = var('lake_root') ~ '/' -%}
+    {%- set names = files | join('\n') | replace("'", "''") -%}
+    ['{{ root }}{{ names | replace('\n', "', '" ~ root) }}']
 {%- endmacro %}
 
 {% macro path_below_root(path) -%}

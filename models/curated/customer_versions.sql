@@ -30,6 +30,7 @@ final as (
         version_at,
         lead(version_at) over (partition by customer_id order by version_at) as next_version_at,
         operation = 'D' as is_delete,
+        coalesce(lead(operation) over (partition by customer_id order by version_at) = 'D', false) as ended_by_delete,
         name,
         segment,
         region,

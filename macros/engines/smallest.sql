@@ -1,0 +1,8 @@
+{#- The smallest values, at most `number` of them, as a text with commas between; NULL where there is none. -#}
+{% macro smallest(value, number) -%}
+    {{ return(adapter.dispatch('smallest')(value, number)) }}
+{%- endmacro %}
+
+{% macro duckdb__smallest(value, number) -%}
+    nullif(array_to_string(min({{ value }}, {{ number }}), ', '), '')
+{%- endmacro %}

@@ -1,0 +1,78 @@
+with customers as (
+    select * from {{ ref('customers') }}
+),
+
+users as (
+    select * from {{ ref('users') }}
+),
+
+orders as (
+    select * from {{ ref('orders') }}
+),
+
+events as (
+    select * from {{ ref('events') }}
+),
+
+ordered as (
+    select
+        customer_id,
+        count(*) as order_count,
+        sum(total) as total_spent,
+        count(distinct product_id) as product_count,
+        count(distinct order_date) as days_ordered,
+        min(order_date) as first_order_on,
+        max(order_date) as last_order_on
+    from orders
+    where customer_id is not null
+    group by customer_id
+),
+
+opted_in as (
+    select
+        customer_id,
+        max(case when newsletter then 1 else 0 end) = 1 as takes_newsletter
+    from users
+    where customer_id is not null
+    group by customer_id
+),
+
+took_part as (
+    select
+        customer_id,
+        count(*) as event_count,
+        count(case when event_type = 'coupon_redeemed' then 1 end) as coupons_redeemed
+    from events
+    where customer_id is not null
+    group by customer_id
+),
+
+known as (
+    select customer_id from customers
+    union
+    select customer_id from ordered
+),
+
+final as (
+    select
+        known.customer_id,
+        customers.customer_id is not null as is_in_customer_database,
+        customers.segment,
+        customers.region,
+        coalesce(opted_in.takes_newsletter, false) as takes_newsletter,
+        cast(coalesce(ordered.order_count, 0) as bigint) as order_count,
+        cast(coalesce(ordered.total_spent, 0) as decimal(18, 2)) as total_spent,
+        cast(coalesce(ordered.product_count, 0) as bigint) as product_count,
+        cast(coalesce(ordered.days_ordered, 0) as bigint) as days_ordered,
+        ordered.first_order_on,
+        ordered.last_order_on,
+        cast(coalesce(took_part.event_count, 0) as bigint) as event_count,
+        cast(coalesce(took_part.coupons_redeemed, 0) as bigint) as coupons_redeemed
+    from known
+    left join customers on known.customer_id = customers.customer_id
+    left join ordered on known.customer_id = ordered.customer_id
+    left join opted_in on known.customer_id = opted_in.customer_id
+    left join took_part on known.customer_id = took_part.customer_id
+)
+
+select * from final

@@ -1,0 +1,32 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key=['order_date', 'product_id'],
+    post_hook=["{{ delete_vanished_products() }}", "{{ remember_progress({'orders': 'orders'}) }}"]
+) }}
+-- depends_on: {{ ref('orders_parsed') }}
+
+with orders as (
+    select
+        *,
+        coalesce(product_id, {{ unknown_key() }}) as known_product_id
+    from {{ ref('orders') }}
+    {% if is_incremental() %}
+    where order_date in ({{ touched_values('orders', 'order_id', 'order_date') }})
+    {% endif %}
+),
+
+final as (
+    select
+        order_date,
+        known_product_id as product_id,
+        cast(count(*) as bigint) as order_count,
+        cast(count(distinct customer_id) as bigint) as customer_count,
+        cast(sum(quantity) as bigint) as items_sold,
+        cast(sum(discount) as decimal(18, 2)) as total_discount,
+        cast(sum(total) as decimal(18, 2)) as revenue
+    from orders
+    group by order_date, known_product_id
+)
+
+select * from final

@@ -1,0 +1,42 @@
+with metrics as (
+    select * from {{ ref('product_metrics') }}
+),
+
+products as (
+    select * from {{ ref('products') }}
+),
+
+sold as (
+    select
+        product_id,
+        sum(order_count) as order_count,
+        sum(items_sold) as items_sold,
+        sum(total_discount) as total_discount,
+        sum(revenue) as revenue,
+        count(*) as days_sold,
+        min(order_date) as first_sold_on,
+        max(order_date) as last_sold_on
+    from metrics
+    group by product_id
+),
+
+final as (
+    select
+        sold.product_id,
+        products.name,
+        products.category,
+        products.department,
+        products.brand,
+        products.price as list_price,
+        cast(sold.order_count as bigint) as order_count,
+        cast(sold.items_sold as bigint) as items_sold,
+        cast(sold.total_discount as decimal(18, 2)) as total_discount,
+        cast(sold.revenue as decimal(18, 2)) as revenue,
+        cast(sold.days_sold as bigint) as days_sold,
+        sold.first_sold_on,
+        sold.last_sold_on
+    from sold
+    left join products on sold.product_id = products.product_id
+)
+
+select * from final

@@ -1,0 +1,26 @@
+with products as (
+    select * from {{ ref('products') }}
+),
+
+final as (
+    select
+        product_id as product_key,
+        product_id,
+        name,
+        category,
+        department,
+        brand,
+        price as list_price
+    from products
+    union all
+    select
+        {{ unknown_key() }} as product_key,
+        cast(null as {{ dbt.type_string() }}) as product_id,
+        cast(null as {{ dbt.type_string() }}) as name,
+        cast(null as {{ dbt.type_string() }}) as category,
+        cast(null as {{ dbt.type_string() }}) as department,
+        cast(null as {{ dbt.type_string() }}) as brand,
+        cast(null as decimal(10, 2)) as list_price
+)
+
+select * from final

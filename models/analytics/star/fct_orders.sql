@@ -1,0 +1,67 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key='order_id',
+    post_hook="{{ remember_progress({'orders': 'orders', 'customers': 'dim_customer'}) }}"
+) }}
+-- depends_on: {{ ref('orders_parsed') }}
+-- depends_on: {{ ref('customers_parsed') }}
+
+with orders as (
+    select * from {{ ref('orders') }}
+),
+
+customers as (
+    select * from {{ ref('dim_customer') }}
+),
+
+products as (
+    select * from {{ ref('dim_product') }}
+),
+
+dates as (
+    select * from {{ ref('dim_date') }}
+),
+
+{% if is_incremental() %}
+touched as (
+    {{ touched_values('orders', 'order_id', 'order_id') }}
+    union
+    select order_id from orders where customer_id in ({{ touched_values('customers', 'customer_id', 'customer_id') }})
+    union
+    -- A product that came after its orders.
+    select known.order_id
+    from {{ this }} as known
+    inner join products on known.product_id = products.product_key
+    where known.product_key = {{ unknown_key() }}
+),
+{% endif %}
+
+final as (
+    select
+        orders.order_id,
+        coalesce(dates.date_key, {{ unknown_date_key() }}) as date_key,
+        coalesce(customers.customer_key, {{ unknown_key() }}) as customer_key,
+        coalesce(products.product_key, {{ unknown_key() }}) as product_key,
+        orders.order_date,
+        orders.customer_id,
+        orders.product_id,
+        orders.created_at,
+        orders.quantity,
+        orders.price,
+        orders.discount,
+        orders.total
+    from orders
+    left join customers
+        on
+            orders.customer_id = customers.customer_id
+            and orders.created_at >= customers.valid_from
+            and (customers.valid_to is null or orders.created_at < customers.valid_to)
+    left join products on orders.product_id = products.product_id
+    left join dates on orders.order_date = dates.calendar_date
+    {% if is_incremental() %}
+    where orders.order_id in (select order_id from touched)
+    {% endif %}
+)
+
+select * from final
