@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from importlib import resources
 from typing import Any
 
@@ -17,6 +18,7 @@ import duckdb
 
 from datalake.errors import DatalakeError
 from datalake.ingest import Encode, Landed, Record, csv_file, land_hourly, ndjson, parquet
+from datalake.layout import raw_key
 from datalake.storage import FolderStore
 
 QUARTER_END = date(2024, 4, 1)
@@ -261,8 +263,6 @@ _FEEDS = (
     _Feed("api_events", _CAMPAIGN_EVENTS, ndjson, ".json.gz", "campaigns"),
 )
 
-FEEDS = len(_FEEDS)
-
 
 def _data_folder() -> str:
     try:
@@ -273,11 +273,19 @@ def _data_folder() -> str:
         ) from error
 
 
-def _timed_records(
-    connection: duckdb.DuckDBPyConnection, query: str, until: date
-) -> Iterator[tuple[datetime, Record]]:
+def _parameters(query: str, until: date) -> dict[str, datetime]:
+    return {"until": datetime.combine(until, datetime.min.time())} if "$until" in query else {}
+
+
+def _hours(connection: duckdb.DuckDBPyConnection, query: str, until: date) -> list[datetime]:
+    hours = f"select distinct date_trunc('hour', arrived_at) from ({query})"
+    rows = connection.execute(hours, _parameters(query, until)).fetchall()
+    return [hour.replace(tzinfo=UTC) for (hour,) in rows]
+
+
+def _timed_records(connection: duckdb.DuckDBPyConnection, query: str, until: date) -> Iterator[tuple[datetime, Record]]:
     cursor = connection.cursor()
-    cursor.execute(query, {"until": datetime.combine(until, datetime.min.time())} if "$until" in query else None)
+    cursor.execute(query, _parameters(query, until))
     names = [column[0] for column in cursor.description or ()][1:]
     while rows := cursor.fetchmany(10_000):
         for arrived_at, *values in rows:
@@ -305,15 +313,19 @@ def land_example(
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(_VIEWS.format(data=data))
         for feed in _FEEDS:
-            records = _timed_records(connection, feed.query.format(data=data), until)
-            done = land_hourly(
-                store,
-                feed.dataset,
-                records,
-                feed.encode,
-                feed.suffix,
-                source=feed.source,
-                progress=lambda count, dataset=feed.dataset: progress(dataset, count),  # type: ignore[misc]
-            )
+            query = feed.query.format(data=data)
+            keys = [raw_key(feed.dataset, hour, feed.suffix, feed.source) for hour in _hours(connection, query, until)]
+            if all(map(store.exists, keys)):
+                done = Landed(present=len(keys))
+            else:
+                done = land_hourly(
+                    store,
+                    feed.dataset,
+                    _timed_records(connection, query, until),
+                    feed.encode,
+                    feed.suffix,
+                    source=feed.source,
+                    progress=partial(progress, feed.dataset),
+                )
             landed[feed.dataset] = landed.get(feed.dataset, Landed()) + done
     return landed

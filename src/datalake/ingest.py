@@ -34,9 +34,7 @@ class Landed:
     records: int = 0
 
     def __add__(self, other: Landed) -> Landed:
-        return Landed(
-            self.written + other.written, self.present + other.present, self.records + other.records
-        )
+        return Landed(self.written + other.written, self.present + other.present, self.records + other.records)
 
 
 Encode = Callable[[Sequence[Record]], bytes]
@@ -119,4 +117,3 @@ def parquet(records: Sequence[Record]) -> bytes:
     body = io.BytesIO()
     pq.write_table(pa.table(columns), body, compression="snappy")
     return body.getvalue()
-

@@ -170,7 +170,8 @@ def _inspect_csv(chunks: Iterator[bytes], table: RawTable) -> Inspection:
                 continue
             if len(record) != len(expected):
                 raise _Broken(
-                    "ragged_row", f"Line {reader.line_num} has {len(record)} values, the header {len(expected)}."
+                    "ragged_row",
+                    f"Line {reader.line_num} has {len(record)} values, the header {len(expected)}.",
                 )
             if any("\n" in value for value in record):
                 raise _Broken("line_break_in_value", f"A value that ends on line {reader.line_num} has a line break.")
@@ -191,7 +192,8 @@ def _inspect_parquet(file: BinaryIO, table: RawTable) -> Inspection:
         for column in schema:
             if column.name.lower() in declared and not _is_text(column.type):
                 raise _Broken(
-                    "unlike_type", f"Column {column.name} is {column.type}, but the source YAML declares string."
+                    "unlike_type",
+                    f"Column {column.name} is {column.type}, but the source YAML declares string.",
                 )
         for group in range(parquet.num_row_groups):
             parquet.read_row_group(group)  # decodes every page, so that a damaged one is found here
@@ -201,4 +203,4 @@ def _inspect_parquet(file: BinaryIO, table: RawTable) -> Inspection:
 
 
 def _is_text(type_: pa.DataType) -> bool:
-    return pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_null(type_)
+    return type_ in (pa.string(), pa.large_string(), pa.null())

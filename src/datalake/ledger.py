@@ -79,9 +79,7 @@ def check(
         DeclarationError: a declared column is in none of a data set's files.
     """
     connection.execute(_CREATE)
-    known: dict[str, int] = dict(
-        connection.execute("select file, bytes from curated_db.raw_files").fetchall()
-    )
+    known: dict[str, int] = dict(connection.execute("select file, bytes from curated_db.raw_files").fetchall())
     new: list[StoredObject] = []
     for stored in store.list(RAW):
         size = known.pop(stored.key, None)
@@ -198,9 +196,7 @@ def _check_declared_columns(
             )
 
 
-def _columns_of_known_files(
-    store: FolderStore, connection: duckdb.DuckDBPyConnection, table: RawTable
-) -> set[str]:
+def _columns_of_known_files(store: FolderStore, connection: duckdb.DuckDBPyConnection, table: RawTable) -> set[str]:
     files = connection.execute(
         "select file from curated_db.raw_files where dataset = $dataset and state = 'sound' and rows > 0 "
         "order by file_id desc limit $files",

@@ -90,8 +90,6 @@ def load_sources(folder: Path) -> dict[str, RawTable]:
                 except ValidationError as error:
                     first = error.errors()[0]
                     place = ".".join(str(part) for part in first["loc"])
-                    raise DeclarationError(
-                        f"{file}: table {table.get('name')}: {place}: {first['msg']}"
-                    ) from error
+                    raise DeclarationError(f"{file}: table {table.get('name')}: {place}: {first['msg']}") from error
                 tables[declared.name] = declared
     return tables

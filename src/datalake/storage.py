@@ -36,7 +36,7 @@ class FolderStore:
         try:
             root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=root):
-                os.listdir(root)
+                next(root.iterdir(), None)
         except OSError as error:
             raise LakeRootError(
                 f"The lake's root {root} can't be used: {error.strerror}. "

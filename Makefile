@@ -1,0 +1,69 @@
+# Everything runs in .venv, which the first target makes. The lake is $(DATALAKE_ROOT), by default ./lake.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3.11
+export DATALAKE_ROOT ?= $(CURDIR)/lake
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+READY := .venv/.ready
+
+.PHONY: help build test test-fast lint format docs query clean lock browser
+
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+build: $(READY) ## Land the example data, check it, build and test every model
+	@datalake example
+	@datalake check
+	@echo 'dbt build: every model, then its tests ...'
+	@dbt build --exclude-resource-type unit_test --quiet
+	@datalake summary
+
+test: $(READY) lint browser ## Run every test
+	pytest
+
+test-fast: $(READY) ## Run the tests that need no browser and no full build
+	pytest -m "not server"
+
+lint: $(READY) ## Check style and types
+	ruff check
+	ruff format --check
+	mypy
+	yamllint --strict .
+	tests/lint_sql.sh
+
+format: $(READY) ## Put Python and SQL in shape
+	ruff format
+	ruff check --fix
+	tests/lint_sql.sh fix
+
+docs: $(READY) ## Make the lineage site in site/
+	@echo to come
+
+query: $(READY) ## Ask the lake: make query SQL="select * from analytics_db.daily_sales"
+	@datalake query "$(SQL)"
+
+clean: ## Remove the lake, the site and what dbt made
+	rm -rf lake site target logs
+
+lock: $(READY) ## Renew requirements.lock after a change of pyproject.toml
+	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade --quiet -o requirements.lock
+
+browser: # Debian's Chromium, for the test of the lineage page
+	@command -v chromium chromedriver > /dev/null || (apt-get update -qq && apt-get install -y -qq chromium chromium-driver) \
+		|| { echo "make test needs chromium and chromedriver; install them with your package manager." >&2; exit 1; }
+
+$(READY): requirements.lock pyproject.toml profiles.yml.example
+	@command -v $(PYTHON) > /dev/null || { \
+		echo "This project needs Python 3.11, and there is no $(PYTHON) on the PATH. Install it, or name it: make build PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+		echo "This project needs Python 3.11, and $(PYTHON) is $$($(PYTHON) --version). Name another: make build PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check "uv==$$(sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements.lock)"
+	VIRTUAL_ENV=.venv .venv/bin/uv pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=.venv .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	test -e profiles.yml || cp profiles.yml.example profiles.yml
+	touch $@
