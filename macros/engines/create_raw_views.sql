@@ -1,7 +1,7 @@
 {#- The raw tables for people: on the local target views over the files, on Athena tables with partition
     projection. A data set without a file is an empty table. -#}
 {% macro create_raw_views() -%}
-    {%- if execute and flags.WHICH in ('run', 'build') -%}
+    {%- if execute and flags.WHICH in ('run', 'build', 'test') -%}
         {{ return(adapter.dispatch('create_raw_views')()) }}
     {%- endif -%}
 {%- endmacro %}
@@ -33,7 +33,7 @@
     {%- for ending in endings | unique -%}{%- do globs.append(table.external.location ~ '**/*.' ~ ending) -%}{%- endfor -%}
     {%- set rows = read_json_view(columns, files if has_broken else globs)
         if table.external.file_format == 'json' and files
-        else read_rows(table, files if has_broken else globs) -%}
+        else read_rows(table.external.file_format, columns, files if has_broken else globs) -%}
     select
         {% for column in columns -%}
             {{ column }},

@@ -1,20 +1,19 @@
 {#- The rows of CSV or Parquet files.
 
-    table: the declaration; files: paths relative to the root of the lake.
+    file_format: csv or parquet; columns: their names; files: paths relative to the root of the lake.
     Returns a table expression with each declared column as text, and source_file. -#}
-{% macro read_rows(table, files) -%}
-    {{ return(adapter.dispatch('read_rows')(table, files)) }}
+{% macro read_rows(file_format, columns, files) -%}
+    {{ return(adapter.dispatch('read_rows')(file_format, columns, files)) }}
 {%- endmacro %}
 
-{% macro duckdb__read_rows(table, files) -%}
-    {%- set columns = table.columns.values() | map(attribute='name') | list -%}
+{% macro duckdb__read_rows(file_format, columns, files) -%}
     {%- set empty -%}
         select {% for column in columns %}null::varchar as {{ column }}, {% endfor %}null::varchar as filename where false
     {%- endset -%}
     (
         select {{ columns | join(', ') }}, {{ path_below_root('filename') }} as source_file
         from (
-            {%- if files and table.external.file_format == 'csv' %}
+            {%- if files and file_format == 'csv' %}
             select * from read_csv(
                 {{ file_list(files) }},
                 columns = { {%- for column in columns %}'{{ column }}': 'varchar'{{ ', ' if not loop.last }}{% endfor -%} },

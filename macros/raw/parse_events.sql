@@ -1,7 +1,7 @@
 {#- The typed rows of an event data set; both ways in, Firehose and the ingestion API, hold the same columns. -#}
 {% macro parse_events(dataset) -%}
 with raw as (
-    {{ raw_records(source('raw_db', dataset)) }}
+    {{ raw_records(dataset) }}
 ),
 
 typed as (

@@ -1,7 +1,7 @@
 {{ config(incremental_strategy='append') }}
 
 with raw as (
-    {{ raw_records(source('raw_db', 'customers')) }}
+    {{ raw_records('customers') }}
 ),
 
 typed as (

@@ -1,7 +1,7 @@
 {{ config(incremental_strategy='append') }}
 
 with raw as (
-    {{ raw_records(source('raw_db', 'products')) }}
+    {{ raw_records('products') }}
 ),
 
 typed as (

@@ -1,7 +1,7 @@
 {{ config(incremental_strategy='append') }}
 
 with raw as (
-    {{ raw_records(source('raw_db', 'users')) }}
+    {{ raw_records('users') }}
 ),
 
 typed as (
