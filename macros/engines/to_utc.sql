@@ -10,6 +10,6 @@
             {{ text }},
             '[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?)?'
         )
-            then cast(try_cast({{ text }} as timestamptz) at time zone 'UTC' as timestamp)
+            then cast(try_cast({{ text }} as timestamp with time zone) at time zone 'UTC' as timestamp)
     end
 {%- endmacro %}

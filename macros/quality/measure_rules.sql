@@ -16,7 +16,7 @@
         cast({{ pick_by_rule(rules, 'violations') }} as bigint) as violation_count,
         declared.threshold,
         cast({{ pick_by_rule(rules, 'measured') }} as double) as measured,
-        cast({{ pick_by_rule(rules, 'examples') }} as {{ dbt.type_string() }}) as examples
+        cast({{ pick_by_rule(rules, 'examples') }} as varchar) as examples
     from (
         select
             {%- for rule in ratios %}
@@ -48,7 +48,7 @@
     {{ holds(measured(rule), rule) }} as {{ rule.rule }}_passed,
     {% if rule.measure == 'row_count' -%}
     case when {{ holds(measured(rule), rule) }} then 0 else 1 end as {{ rule.rule }}_violations,
-    cast(null as {{ dbt.type_string() }}) as {{ rule.rule }}_examples
+    cast(null as varchar) as {{ rule.rule }}_examples
     {%- else -%}
     count(case when {{ violates(rule) }} then 1 end) as {{ rule.rule }}_violations,
     {{ smallest('case when ' ~ violates(rule) ~ ' then ' ~ key ~ ' end', 5) }} as {{ rule.rule }}_examples

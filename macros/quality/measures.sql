@@ -26,7 +26,7 @@
     {%- elif rule.measure == 'above' -%}
         (not coalesce({{ rule.column }} > {{ rule.value }}, false))
     {%- elif rule.measure == 'matches' -%}
-        (not coalesce({{ matches_pattern('cast(' ~ rule.column ~ ' as ' ~ dbt.type_string() ~ ')', rule.pattern) }}, false))
+        (not coalesce({{ matches_pattern('cast(' ~ rule.column ~ ' as varchar)', rule.pattern) }}, false))
     {%- endif -%}
 {%- endmacro %}
 

@@ -29,7 +29,7 @@
         raw_files.file as source_file,
         raw_files.arrived,
         raw_files.source
-    from {% if is_json %}({{ parse_json_lines(records, columns) }}){% else %}{{ records }}{% endif %} as records
+    from {% if is_json %}({{ parse_json_lines(records, columns, raw_nested_columns(dataset)) }}){% else %}{{ records }}{% endif %} as records
     inner join {{ ledger }} as raw_files on records.source_file = raw_files.file
     {%- endif -%}
 {%- endmacro %}

@@ -13,7 +13,11 @@ broken_rows as (
         parsed.source_file,
         parsed.arrived,
         parsed.file_id,
-        coalesce(coalesce(coalesce(current_rows.updated_at, current_rows.created_at) < parsed.version_at, current_rows.source_file < parsed.source_file), false) as older_version_stands
+        coalesce(
+            coalesce(current_rows.updated_at, current_rows.created_at) < parsed.version_at,
+            current_rows.source_file < parsed.source_file,
+            false
+        ) as older_version_stands
     from {{ ref('orders_parsed') }} as parsed
     left join {{ ref('orders') }} as current_rows on parsed.order_id = current_rows.order_id
     where parsed.reasons is not null
@@ -26,7 +30,11 @@ broken_rows as (
         parsed.source_file,
         parsed.arrived,
         parsed.file_id,
-        coalesce(coalesce(coalesce(current_rows.updated_at, current_rows.created_at) < parsed.version_at, current_rows.source_file < parsed.source_file), false) as older_version_stands
+        coalesce(
+            coalesce(current_rows.updated_at, current_rows.created_at) < parsed.version_at,
+            current_rows.source_file < parsed.source_file,
+            false
+        ) as older_version_stands
     from {{ ref('users_parsed') }} as parsed
     left join {{ ref('users') }} as current_rows on parsed.user_id = current_rows.user_id
     where parsed.reasons is not null
@@ -39,7 +47,11 @@ broken_rows as (
         parsed.source_file,
         parsed.arrived,
         parsed.file_id,
-        coalesce(coalesce(current_rows.updated_at < parsed.version_at, current_rows.source_file < parsed.source_file), false) as older_version_stands
+        coalesce(
+            current_rows.updated_at < parsed.version_at,
+            current_rows.source_file < parsed.source_file,
+            false
+        ) as older_version_stands
     from {{ ref('products_parsed') }} as parsed
     left join {{ ref('products') }} as current_rows on parsed.product_id = current_rows.product_id
     where parsed.reasons is not null
@@ -52,7 +64,11 @@ broken_rows as (
         parsed.source_file,
         parsed.arrived,
         parsed.file_id,
-        coalesce(coalesce(current_rows.updated_at < parsed.version_at, current_rows.source_file < parsed.source_file), false) as older_version_stands
+        coalesce(
+            current_rows.updated_at < parsed.version_at,
+            current_rows.source_file < parsed.source_file,
+            false
+        ) as older_version_stands
     from {{ ref('customers_parsed') }} as parsed
     left join {{ ref('customers') }} as current_rows on parsed.customer_id = current_rows.customer_id
     where parsed.reasons is not null
@@ -65,7 +81,7 @@ broken_rows as (
         parsed.source_file,
         parsed.arrived,
         parsed.file_id,
-        coalesce(coalesce(current_rows.source_file < parsed.source_file, false), false) as older_version_stands
+        coalesce(current_rows.source_file < parsed.source_file, false) as older_version_stands
     from {{ ref('events_parsed') }} as parsed
     left join {{ ref('events') }} as current_rows on parsed.event_id = current_rows.event_id
     where parsed.reasons is not null
@@ -78,7 +94,7 @@ broken_rows as (
         parsed.source_file,
         parsed.arrived,
         parsed.file_id,
-        coalesce(coalesce(current_rows.source_file < parsed.source_file, false), false) as older_version_stands
+        coalesce(current_rows.source_file < parsed.source_file, false) as older_version_stands
     from {{ ref('api_events_parsed') }} as parsed
     left join {{ ref('events') }} as current_rows on parsed.event_id = current_rows.event_id
     where parsed.reasons is not null
@@ -99,9 +115,9 @@ final as (
     union all
     select
         dataset,
-        cast(null as {{ dbt.type_string() }}) as record_key,
+        cast(null as varchar) as record_key,
         reason as reasons,
-        cast(null as {{ dbt.type_string() }}) as raw_record,
+        cast(null as varchar) as raw_record,
         file as source_file,
         arrived,
         checked_at as quarantined_at,

@@ -4,12 +4,12 @@
 -- the models read. No model takes the CRM's data sets yet.
 with raw as (
     select
-        dataset,
-        sum(rows) as raw_rows,
-        count(case when state = 'broken' then 1 end) as broken_files
-    from {{ source('ledger', 'raw_files') }}
-    where state = 'broken' or dataset not in ('accounts', 'contacts')
-    group by dataset
+        files.dataset,
+        sum(files."rows") as raw_rows,
+        count(case when files.state = 'broken' then 1 end) as broken_files
+    from {{ source('ledger', 'raw_files') }} as files
+    where files.state = 'broken' or files.dataset not in ('accounts', 'contacts')
+    group by files.dataset
 ),
 
 event_versions as (

@@ -14,7 +14,7 @@ numbered as (
 
 known as (
     select
-        customer_id || '-' || cast(version_number as {{ dbt.type_string() }}) as customer_key,
+        customer_id || '-' || cast(version_number as varchar) as customer_key,
         customer_id,
         segment,
         region,
@@ -31,11 +31,11 @@ final as (
     union all
     select
         {{ unknown_key() }} as customer_key,
-        cast(null as {{ dbt.type_string() }}) as customer_id,
-        cast(null as {{ dbt.type_string() }}) as segment,
-        cast(null as {{ dbt.type_string() }}) as region,
-        cast(null as {{ dbt.type_string() }}) as age,
-        cast(null as {{ dbt.type_string() }}) as income,
+        cast(null as varchar) as customer_id,
+        cast(null as varchar) as segment,
+        cast(null as varchar) as region,
+        cast(null as varchar) as age,
+        cast(null as varchar) as income,
         {{ beginning_of_time() }} as valid_from,
         cast(null as timestamp) as valid_to,
         true as is_current

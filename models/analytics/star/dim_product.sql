@@ -15,11 +15,11 @@ final as (
     union all
     select
         {{ unknown_key() }} as product_key,
-        cast(null as {{ dbt.type_string() }}) as product_id,
-        cast(null as {{ dbt.type_string() }}) as name,
-        cast(null as {{ dbt.type_string() }}) as category,
-        cast(null as {{ dbt.type_string() }}) as department,
-        cast(null as {{ dbt.type_string() }}) as brand,
+        cast(null as varchar) as product_id,
+        cast(null as varchar) as name,
+        cast(null as varchar) as category,
+        cast(null as varchar) as department,
+        cast(null as varchar) as brand,
         cast(null as decimal(10, 2)) as list_price
 )
 

@@ -1,0 +1,110 @@
+"""Lakes for tests: a folder of raw files, checked and built by the real commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+PROJECT = Path(__file__).parents[2]
+BIN = PROJECT / ".venv" / "bin"
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake in a folder of its own."""
+
+    root: Path
+
+    @property
+    def target(self) -> Path:
+        return self.root / "target"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "DATALAKE_ROOT": str(self.root),
+            "DBT_PROFILES_DIR": str(PROJECT / "tests" / "python" / "profiles"),
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+        }
+
+    def put(self, key: str, body: bytes) -> None:
+        """Put a raw file, the way a foreign system would."""
+        path = self.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """Run a command in the project's folder and return what it prints."""
+        done = subprocess.run(
+            command, cwd=PROJECT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert (done.returncode != 0) == fails, done.stdout
+        return done.stdout
+
+    def check(self) -> str:
+        return self.run("datalake", "check")
+
+    def dbt(self, *arguments: str, variables: dict[str, Any] | None = None, fails: bool = False) -> str:
+        return self.run(
+            "dbt",
+            *arguments,
+            "--target-path",
+            str(self.target),
+            "--log-path",
+            str(self.root / "logs"),
+            "--vars",
+            json.dumps(variables or {}),
+            fails=fails,
+        )
+
+    def build(self, *arguments: str, variables: dict[str, Any] | None = None, fails: bool = False) -> str:
+        """Run `dbt build` without unit tests, which have a test of their own."""
+        return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments, variables=variables, fails=fails)
+
+    def rows(self, sql: str) -> list[Row]:
+        with duckdb.connect(str(self.root / "lake.duckdb"), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection.execute(sql).fetchall()
+
+    def content(self) -> dict[str, list[Row]]:
+        """Return every table's and view's rows in an order that does not depend on how they were made.
+
+        model_progress is left out: it says how far each model got, not what the lake holds.
+        """
+        relations = self.rows(
+            "select table_schema, table_name from information_schema.tables "
+            "where table_schema in ('curated_db', 'analytics_db') and table_name <> 'model_progress' order by all"
+        )
+        return {f"{schema}.{name}": self.rows(f"from {schema}.{name} order by all") for schema, name in relations}
+
+
+TextRow = tuple[str | None, ...]
+
+
+def text_table(text: str) -> list[TextRow]:
+    """Return the rows of a table written down as text, sorted: a line a row, `|` between cells, `-` for NULL."""
+    lines = [[cell.strip() for cell in line.split("|")] for line in text.strip().splitlines()]
+    return _sorted([tuple(None if cell == "-" else cell for cell in line) for line in lines])
+
+
+def as_text(rows: Sequence[Row]) -> list[TextRow]:
+    """Return rows, sorted, with every value as the text that `text_table` would hold."""
+    return _sorted([tuple(None if value is None else _text(value) for value in row) for row in rows])
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _sorted(rows: list[TextRow]) -> list[TextRow]:
+    return sorted(rows, key=lambda row: [(cell is None, cell or "") for cell in row])
