@@ -62,7 +62,7 @@ LAST_ORDERS = lines(
     # A broken version: the older sound one stands.
     '{"order_id":"A","customer_id":"c1","product_id":"p1","quantity":3,"price":-4,"created_at":"2024-01-15T10:00:00Z","updated_at":"2024-01-17T00:00:00Z"}',
     # A field nobody declared; a day the calendar does not hold; no customer.
-    '{"order_id":"G","product_id":"p1","quantity":1,"price":4,"created_at":"2024-01-17T00:10:00Z","note":"schön, {\\"x\\": 1}"}',
+    '{"order_id":"G","product_id":"p1","quantity":1,"price":4,"created_at":"2024-01-17T00:10:00Z","note":"schön {}"}',
     # Its date moves.
     '{"order_id":"H","customer_id":"c1","product_id":"p2","quantity":1,"price":6,"created_at":"2024-01-16T09:00:00Z","updated_at":"2024-01-17T00:00:00Z"}',
     # Ordered while the customer was deleted.
@@ -211,7 +211,8 @@ EXPECTED = {
         2024-01-16 | 2 | 2 | 2 | 0.00 | 16.01 | 8.005
         2024-01-17 | 1 | 0 | 1 | 0.00 | 4.00  | 4.0
     """,
-    "select order_date, product_id, order_count, customer_count, items_sold, revenue from analytics_db.product_metrics": """
+    "select order_date, product_id, order_count, customer_count, items_sold, revenue "
+    "from analytics_db.product_metrics": """
         2024-01-14 | p3 | 1 | 1 | 1 | 7.00
         2024-01-15 | p1 | 2 | 2 | 4 | 11.50
         2024-01-16 | p2 | 2 | 2 | 2 | 16.01
@@ -292,7 +293,9 @@ def test_table_is_what_a_person_wrote_down(dirty_lake: Lake, query: str) -> None
 
 
 def test_quarantine_keeps_the_text_as_it_arrived(dirty_lake: Lake) -> None:
-    kept = dict(dirty_lake.rows("select reasons, raw_record from curated_db.quarantine where dataset = 'orders'"))
+    kept: dict[str, str] = dict(
+        dirty_lake.rows("select reasons, raw_record from curated_db.quarantine where dataset = 'orders'")
+    )
     arrived = FIRST_ORDERS.decode().splitlines()
     assert kept["malformed_json"] == arrived[3]
     assert kept["missing_order_id"] == arrived[5]
