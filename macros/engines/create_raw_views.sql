@@ -6,6 +6,10 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro default__create_raw_views() -%}
+    {{ return(unsupported('create_raw_views')) }}
+{%- endmacro %}
+
 {% macro duckdb__create_raw_views() -%}
     {%- set ledger -%}
         select dataset, string_agg(file, chr(10) order by file_id) filter (where state = 'sound' and rows > 0) as sound,

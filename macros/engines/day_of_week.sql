@@ -3,6 +3,10 @@
     {{ return(adapter.dispatch('day_of_week')(date)) }}
 {%- endmacro %}
 
+{% macro default__day_of_week(date) -%}
+    {{ return(unsupported('day_of_week')) }}
+{%- endmacro %}
+
 {% macro duckdb__day_of_week(date) -%}
     isodow({{ date }})
 {%- endmacro %}

@@ -7,6 +7,10 @@
     {{ return(adapter.dispatch('parse_json_lines')(lines, columns, nested)) }}
 {%- endmacro %}
 
+{% macro default__parse_json_lines(lines, columns, nested) -%}
+    {{ return(unsupported('parse_json_lines')) }}
+{%- endmacro %}
+
 {#- DuckDB reads a little more than JSON (a comma before a closing bracket, NaN, Infinity) and rewrites numbers
     that a double holds (1e2 as 100.0). Lines that may hold such a thing are few and found by one pattern; of
     those the skeleton, the line without its strings, tells for sure. -#}

@@ -6,6 +6,10 @@
     {{ return(adapter.dispatch('read_lines')(files)) }}
 {%- endmacro %}
 
+{% macro default__read_lines(files) -%}
+    {{ return(unsupported('read_lines')) }}
+{%- endmacro %}
+
 {#- The CSV reader splits at LF and CRLF in parallel; the separator is one that `datalake check` lets no file
     have, so that every line is one value. -#}
 {% macro duckdb__read_lines(files) -%}

@@ -6,6 +6,10 @@
     {{ return(adapter.dispatch('read_rows')(file_format, columns, files)) }}
 {%- endmacro %}
 
+{% macro default__read_rows(file_format, columns, files) -%}
+    {{ return(unsupported('read_rows')) }}
+{%- endmacro %}
+
 {% macro duckdb__read_rows(file_format, columns, files) -%}
     {%- set empty -%}
         select {% for column in columns %}null::varchar as {{ column }}, {% endfor %}null::varchar as filename where false

@@ -3,6 +3,10 @@
     {{ return(adapter.dispatch('record_as_json')(relation, columns)) }}
 {%- endmacro %}
 
+{% macro default__record_as_json(relation, columns) -%}
+    {{ return(unsupported('record_as_json')) }}
+{%- endmacro %}
+
 {% macro duckdb__record_as_json(relation, columns) -%}
     cast(json_object({% for column in columns %}'{{ column }}', {{ relation }}.{{ column }}{{ ', ' if not loop.last }}{% endfor %}) as varchar)
 {%- endmacro %}

@@ -3,6 +3,10 @@
     {{ return(adapter.dispatch('smallest')(value, number)) }}
 {%- endmacro %}
 
+{% macro default__smallest(value, number) -%}
+    {{ return(unsupported('smallest')) }}
+{%- endmacro %}
+
 {% macro duckdb__smallest(value, number) -%}
     nullif(array_to_string(min({{ value }}, {{ number }}), ', '), '')
 {%- endmacro %}

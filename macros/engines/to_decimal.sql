@@ -4,6 +4,10 @@
     {{ return(adapter.dispatch('to_decimal')(text)) }}
 {%- endmacro %}
 
+{% macro default__to_decimal(text) -%}
+    {{ return(unsupported('to_decimal')) }}
+{%- endmacro %}
+
 {% macro duckdb__to_decimal(text) -%}
     case when regexp_full_match({{ text }}, '[+-]?[0-9]+(\.[0-9]+)?') then try_cast({{ text }} as decimal(10, 2)) end
 {%- endmacro %}

@@ -3,6 +3,10 @@
     {{ return(adapter.dispatch('to_integer')(text)) }}
 {%- endmacro %}
 
+{% macro default__to_integer(text) -%}
+    {{ return(unsupported('to_integer')) }}
+{%- endmacro %}
+
 {% macro duckdb__to_integer(text) -%}
     case when regexp_full_match({{ text }}, '[+-]?[0-9]+(\.0+)?') then try_cast({{ text }} as integer) end
 {%- endmacro %}

@@ -4,6 +4,10 @@
     {{ return(adapter.dispatch('to_utc')(text)) }}
 {%- endmacro %}
 
+{% macro default__to_utc(text) -%}
+    {{ return(unsupported('to_utc')) }}
+{%- endmacro %}
+
 {% macro duckdb__to_utc(text) -%}
     case
         when regexp_full_match(

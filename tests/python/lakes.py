@@ -12,6 +12,8 @@ from typing import Any
 
 import duckdb
 
+from datalake.sources import RawTable
+
 PROJECT = Path(__file__).parents[2]
 BIN = PROJECT / ".venv" / "bin"
 
@@ -43,10 +45,15 @@ class Lake:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
 
-    def run(self, *command: str, fails: bool = False) -> str:
+    def run(self, *command: str, fails: bool = False, environment: dict[str, str] | None = None) -> str:
         """Run a command in the project's folder and return what it prints."""
         done = subprocess.run(
-            command, cwd=PROJECT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=PROJECT,
+            env={**self.environment, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         assert (done.returncode != 0) == fails, done.stdout
         return done.stdout
@@ -54,7 +61,14 @@ class Lake:
     def check(self) -> str:
         return self.run("datalake", "check")
 
-    def dbt(self, *arguments: str, variables: dict[str, Any] | None = None, fails: bool = False) -> str:
+    def dbt(
+        self,
+        *arguments: str,
+        variables: dict[str, Any] | None = None,
+        fails: bool = False,
+        environment: dict[str, str] | None = None,
+    ) -> str:
+        """Run dbt on this lake, its artifacts in the lake's folder."""
         return self.run(
             "dbt",
             *arguments,
@@ -65,6 +79,7 @@ class Lake:
             "--vars",
             json.dumps(variables or {}),
             fails=fails,
+            environment=environment,
         )
 
     def build(self, *arguments: str, variables: dict[str, Any] | None = None, fails: bool = False) -> str:
@@ -108,3 +123,26 @@ def _text(value: object) -> str:
 
 def _sorted(rows: list[TextRow]) -> list[TextRow]:
     return sorted(rows, key=lambda row: [(cell is None, cell or "") for cell in row])
+
+
+def raw_table(
+    name: str, file_format: str, *columns: str, optional: Sequence[str] = (), by_source: bool = False
+) -> RawTable:
+    """Return a declaration as `load_sources` would read it from the YAML."""
+    return RawTable.model_validate(
+        {
+            "name": name,
+            "external": {
+                "location": f"raw/{name}/",
+                "file_format": file_format,
+                "partitions": [
+                    {"name": partition, "data_type": "string"}
+                    for partition in (("source", "arrived") if by_source else ("arrived",))
+                ],
+            },
+            "columns": [
+                {"name": column, "data_type": "string", "config": {"meta": {"optional": column in optional}}}
+                for column in columns
+            ],
+        }
+    )
