@@ -40,7 +40,12 @@ format: $(READY) ## Put Python and SQL in shape
 	tests/lint_sql.sh fix
 
 docs: $(READY) ## Make the lineage site in site/
-	@echo to come
+	@test -e "$(DATALAKE_ROOT)/lake.duckdb" || { echo "There is no lake in $(DATALAKE_ROOT) yet: run make build." >&2; exit 1; }
+	@dbt docs generate --quiet
+	@DBT_COLIBRI_NO_VERSION_CHECK=1 colibri generate --output-dir site --disable-telemetry > target/colibri.log \
+		|| { cat target/colibri.log >&2; exit 1; }
+	@! grep ERROR target/colibri.log >&2
+	@echo "The lineage of every column: file://$(CURDIR)/site/index.html?model=model.datalake.daily_sales&column=revenue&parents=all"
 
 query: $(READY) ## Ask the lake: make query SQL="select * from analytics_db.daily_sales"
 	@datalake query "$(SQL)"

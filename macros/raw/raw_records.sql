@@ -12,7 +12,13 @@
     {%- else -%}
     {%- set columns = raw_columns(dataset) -%}
     {%- set is_json = raw_format(dataset) == 'json' -%}
-    {%- if raw_table.is_cte -%}
+    {%- set is_drawn = flags.WHICH == 'generate' -%}
+    {%- if is_drawn -%}
+        {#- The lineage page follows the columns of the raw table, which a list of files would hide. -#}
+        {%- set records -%}
+            (select *, false as is_malformed, null as line from {{ raw_table }})
+        {%- endset -%}
+    {%- elif raw_table.is_cte -%}
         {%- set records = raw_table -%}
     {%- elif is_json -%}
         {%- set records = read_lines(files_to_take(dataset)) -%}
@@ -29,7 +35,7 @@
         raw_files.file as source_file,
         raw_files.arrived,
         raw_files.source
-    from {% if is_json %}({{ parse_json_lines(records, columns, raw_nested_columns(dataset)) }}){% else %}{{ records }}{% endif %} as records
+    from {% if is_json and not is_drawn %}({{ parse_json_lines(records, columns, raw_nested_columns(dataset)) }}){% else %}{{ records }}{% endif %} as records
     inner join {{ ledger }} as raw_files on records.source_file = raw_files.file
     {%- endif -%}
 {%- endmacro %}

@@ -74,6 +74,8 @@ def example(
             bar.advance(tasks[dataset], records)
 
         landed = land_example(store, until, advance)
+        for task in bar.tasks:
+            bar.update(task.id, total=task.completed)
     written = sum(each.written for each in landed.values())
     present = sum(each.present for each in landed.values())
     records = sum(each.records for each in landed.values())
