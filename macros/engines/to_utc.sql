@@ -1,5 +1,5 @@
 {#- An ISO 8601 text as a timestamp in UTC, to the microsecond; without an offset it is UTC already. NULL where
-    it is none, or a day that no calendar has. -#}
+    it is none, a day that no calendar has, or not in the years 1000 to 9998 (9999 stands for the end of time). -#}
 {% macro to_utc(text) -%}
     {{ return(adapter.dispatch('to_utc')(text)) }}
 {%- endmacro %}
@@ -12,7 +12,7 @@
     case
         when regexp_full_match(
             {{ text }},
-            '[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?)?'
+            '([1-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?)?'
         )
             then cast(try_cast({{ text }} as timestamp with time zone) at time zone 'UTC' as timestamp)
     end

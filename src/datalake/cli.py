@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import duckdb
 import typer
-from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -133,13 +132,7 @@ def summary(
 
 
 def _style(title: str) -> dict[str, Any]:
-    return {
-        "title": title,
-        "title_justify": "left",
-        "title_style": "bold",
-        "box": box.SIMPLE_HEAD,
-        "pad_edge": False,
-    }
+    return {"title": f"\n{title}", "title_justify": "left", "title_style": "bold", "box": None, "padding": (0, 2, 0, 0)}
 
 
 def _print_summary(found: Summary, root: Path) -> None:

@@ -47,7 +47,7 @@ class Accounted:
 
 @dataclass(frozen=True)
 class Summary:
-    """The state of the lake, and the results of the last `dbt build` by status."""
+    """The state of the lake, and the tests of the last `dbt build` by status."""
 
     tables: tuple[TableSize, ...]
     rejected: tuple[Rejected, ...]
@@ -60,7 +60,8 @@ def summarize(connection: duckdb.DuckDBPyConnection, run_results: Path) -> Summa
 
     Args:
         connection: the lake's database.
-        run_results: dbt's `target/run_results.json`; no tests are counted where it is missing.
+        run_results: dbt's `target/run_results.json`; no tests are counted where it is missing, or of a command
+            that runs none.
 
     Raises:
         DatalakeError: the models were not built yet.
@@ -100,5 +101,7 @@ def _count(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> int
 def _tests(run_results: Path) -> Counter[str]:
     if not run_results.exists():
         return Counter()
-    results = json.loads(run_results.read_text(encoding="utf-8"))["results"]
-    return Counter(result["status"] for result in results if result["unique_id"].startswith("test."))
+    artifact = json.loads(run_results.read_text(encoding="utf-8"))
+    if artifact["args"].get("which") not in ("build", "test"):
+        return Counter()
+    return Counter(result["status"] for result in artifact["results"] if result["unique_id"].startswith("test."))

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.server
 
 def test_lake_without_a_file_builds_to_empty_tables(lake: Lake) -> None:
     lake.check()
-    lake.build("--exclude", "quality_rule", variables={"orders_row_count": -1})
+    lake.build()
     assert lake.rows("select count(*) from curated_db.orders") == [(0,)]
     assert lake.rows("select count(*) from raw_db.orders") == [(0,)]
     assert lake.rows("select customer_key from analytics_db.dim_customer") == [("(unknown)",)]

@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -58,7 +58,7 @@ def store(tmp_path: Path) -> FolderStore:
     return FolderStore.open(tmp_path)
 
 
-def land(store: FolderStore, records: list[tuple[datetime, Record]] | Iterator[tuple[datetime, Record]]) -> Landed:
+def land(store: FolderStore, records: Iterable[tuple[datetime, Record]]) -> Landed:
     return land_hourly(store, "orders", records, ndjson, ".json.gz")
 
 
@@ -162,24 +162,24 @@ def test_record_that_is_no_object_is_refused_by_its_position(record: Any) -> Non
     ids=["decimal", "bytes", "set", "integer_past_64_bits", "lone_surrogate", "key_that_is_no_text", "object"],
 )
 def test_value_that_json_cannot_hold_is_refused_by_its_position(value: Any) -> None:
-    with pytest.raises(RecordError, match="^Record 3 has a value that JSON can't hold"):
+    with pytest.raises(RecordError, match=r"^Record 3 has a value that JSON can't hold"):
         ndjson([{"a": 1}, {"a": 2}, {"a": value}])
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_number_that_json_cannot_hold_is_refused_rather_than_lost(value: float) -> None:
-    with pytest.raises(RecordError, match="^Record 1 has a value that JSON can't hold"):
+    with pytest.raises(RecordError, match=r"^Record 1 has a value that JSON can't hold"):
         ndjson([{"price": value}])
 
 
 def test_refused_record_leaves_its_hour_unwritten(store: FolderStore) -> None:
-    with pytest.raises(RecordError, match="^Record 2 "):
+    with pytest.raises(RecordError, match=r"^Record 2 "):
         land(store, [(TEN, {"order_id": "A"}), (TEN, {"order_id": object()})])
     assert contents(store) == {}
 
 
 def test_parquet_is_all_text_in_snappy() -> None:
-    records = [{"Op": "I", "name": "ä"}, {"Op": None, "name": ""}]
+    records: list[Record] = [{"Op": "I", "name": "ä"}, {"Op": None, "name": ""}]
     file = pq.ParquetFile(io.BytesIO(parquet(records)))
     assert file.schema_arrow.types == [pa.string(), pa.string()]
     assert file.read().to_pylist() == records

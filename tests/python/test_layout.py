@@ -50,7 +50,9 @@ def test_time_without_a_zone_is_refused() -> None:
         raw_key("orders", TEN.replace(tzinfo=None), ".json")
 
 
-@pytest.mark.parametrize("name", ["", "Orders", "1st", "_orders", "a-b", "a b", "a/b", "..", "a=b", "größe", "orders\n"])
+@pytest.mark.parametrize(
+    "name", ["", "Orders", "1st", "_orders", "a-b", "a b", "a/b", "..", "a=b", "größe", "orders\n"]
+)
 def test_name_that_can_name_no_folder_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="can't name a raw folder"):
         raw_folder(name, TEN)

@@ -12,7 +12,13 @@ with orders as (
 ),
 
 customers as (
-    select * from {{ ref('dim_customer') }}
+    select
+        customer_key,
+        customer_id,
+        valid_from,
+        -- Not `valid_to is null or ...` in the join: an or there compares every pair.
+        coalesce(valid_to, {{ end_of_time() }}) as valid_to
+    from {{ ref('dim_customer') }}
 ),
 
 products as (
@@ -56,7 +62,7 @@ final as (
         on
             orders.customer_id = customers.customer_id
             and orders.created_at >= customers.valid_from
-            and (customers.valid_to is null or orders.created_at < customers.valid_to)
+            and orders.created_at < customers.valid_to
     left join products on orders.product_id = products.product_id
     left join dates on orders.order_date = dates.calendar_date
     {% if is_incremental() %}
