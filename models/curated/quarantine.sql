@@ -5,99 +5,17 @@ with files as (
 ),
 
 broken_rows as (
-    select
-        'orders' as dataset,
-        parsed.order_id as record_key,
-        parsed.reasons,
-        parsed.raw_record,
-        parsed.source_file,
-        parsed.arrived,
-        parsed.file_id,
-        coalesce(
-            coalesce(current_rows.updated_at, current_rows.created_at) < parsed.version_at,
-            current_rows.source_file < parsed.source_file,
-            false
-        ) as older_version_stands
-    from {{ ref('orders_parsed') }} as parsed
-    left join {{ ref('orders') }} as current_rows on parsed.order_id = current_rows.order_id
-    where parsed.reasons is not null
+    {{ broken_rows('orders', 'order_id', ref('orders_parsed'), ref('orders'), 'coalesce(standing.updated_at, standing.created_at)') }}
     union all
-    select
-        'users' as dataset,
-        parsed.user_id as record_key,
-        parsed.reasons,
-        parsed.raw_record,
-        parsed.source_file,
-        parsed.arrived,
-        parsed.file_id,
-        coalesce(
-            coalesce(current_rows.updated_at, current_rows.created_at) < parsed.version_at,
-            current_rows.source_file < parsed.source_file,
-            false
-        ) as older_version_stands
-    from {{ ref('users_parsed') }} as parsed
-    left join {{ ref('users') }} as current_rows on parsed.user_id = current_rows.user_id
-    where parsed.reasons is not null
+    {{ broken_rows('users', 'user_id', ref('users_parsed'), ref('users'), 'coalesce(standing.updated_at, standing.created_at)') }}
     union all
-    select
-        'products' as dataset,
-        parsed.product_id as record_key,
-        parsed.reasons,
-        parsed.raw_record,
-        parsed.source_file,
-        parsed.arrived,
-        parsed.file_id,
-        coalesce(
-            current_rows.updated_at < parsed.version_at,
-            current_rows.source_file < parsed.source_file,
-            false
-        ) as older_version_stands
-    from {{ ref('products_parsed') }} as parsed
-    left join {{ ref('products') }} as current_rows on parsed.product_id = current_rows.product_id
-    where parsed.reasons is not null
+    {{ broken_rows('products', 'product_id', ref('products_parsed'), ref('products'), 'standing.updated_at') }}
     union all
-    select
-        'customers' as dataset,
-        parsed.customer_id as record_key,
-        parsed.reasons,
-        parsed.raw_record,
-        parsed.source_file,
-        parsed.arrived,
-        parsed.file_id,
-        coalesce(
-            current_rows.updated_at < parsed.version_at,
-            current_rows.source_file < parsed.source_file,
-            false
-        ) as older_version_stands
-    from {{ ref('customers_parsed') }} as parsed
-    left join {{ ref('customers') }} as current_rows on parsed.customer_id = current_rows.customer_id
-    where parsed.reasons is not null
+    {{ broken_rows('customers', 'customer_id', ref('customers_parsed'), ref('customers'), 'standing.updated_at') }}
     union all
-    select
-        'events' as dataset,
-        parsed.event_id as record_key,
-        parsed.reasons,
-        parsed.raw_record,
-        parsed.source_file,
-        parsed.arrived,
-        parsed.file_id,
-        coalesce(current_rows.source_file < parsed.source_file, false) as older_version_stands
-    from {{ ref('events_parsed') }} as parsed
-    left join {{ ref('events') }} as current_rows on parsed.event_id = current_rows.event_id
-    where parsed.reasons is not null
+    {{ broken_rows('events', 'event_id', ref('events_parsed'), ref('events')) }}
     union all
-    select
-        'api_events' as dataset,
-        parsed.event_id as record_key,
-        parsed.reasons,
-        parsed.raw_record,
-        parsed.source_file,
-        parsed.arrived,
-        parsed.file_id,
-        coalesce(current_rows.source_file < parsed.source_file, false) as older_version_stands
-    from {{ ref('api_events_parsed') }} as parsed
-    left join {{ ref('events') }} as current_rows on parsed.event_id = current_rows.event_id
-    where parsed.reasons is not null
+    {{ broken_rows('api_events', 'event_id', ref('api_events_parsed'), ref('events')) }}
 ),
 
 final as (
@@ -106,7 +24,7 @@ final as (
         broken_rows.record_key,
         broken_rows.reasons,
         broken_rows.raw_record,
-        broken_rows.source_file,
+        files.file as source_file,
         broken_rows.arrived,
         files.checked_at as quarantined_at,
         broken_rows.older_version_stands

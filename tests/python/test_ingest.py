@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -96,6 +96,20 @@ def test_hour_is_told_in_utc(store: FolderStore) -> None:
     west = timezone(timedelta(hours=-2))
     land(store, [(datetime(2024, 1, 15, 8, tzinfo=west), {"order_id": "A"}), (TEN, {"order_id": "B"})])
     assert contents(store) == {KEYS[0]: [{"order_id": "A"}, {"order_id": "B"}]}
+
+
+def test_hour_of_a_zone_half_an_hour_off_is_told_in_utc(store: FolderStore) -> None:
+    india = timezone(timedelta(hours=5, minutes=30))
+    land(store, [(datetime(2024, 1, 15, 15, minute, tzinfo=india), {"order_id": f"{minute}"}) for minute in (30, 59)])
+    assert contents(store) == {KEYS[0]: [{"order_id": "30"}, {"order_id": "59"}]}
+
+
+def test_hour_that_is_there_is_not_encoded_again(store: FolderStore) -> None:
+    def never(records: Sequence[Record]) -> bytes:
+        raise AssertionError(records)
+
+    land(store, TIMED)
+    assert land_hourly(store, "orders", TIMED, never, ".json.gz") == Landed(present=3)
 
 
 def test_arrival_without_a_time_zone_is_refused(store: FolderStore) -> None:

@@ -296,8 +296,11 @@ def test_column_that_an_older_file_has_may_be_missing_in_new_ones(lake: Lake, la
     assert lake.check().files == 1
 
 
-def test_column_of_a_broken_older_file_does_not_count(lake: Lake) -> None:
-    lake.put(order("a"), b'{"order_id":"A","price":1}\n\xff\n')
+@pytest.mark.parametrize(
+    ("key", "body"), [(order("a"), ORDER + b"\xff\n"), ("raw/orders/a.json", ORDER)], ids=["text", "place"]
+)
+def test_column_of_a_broken_older_file_does_not_count(lake: Lake, key: str, body: bytes) -> None:
+    lake.put(key, body)
     lake.check()
     lake.put(order("b"), b'{"order_id":"B"}\n')
     with pytest.raises(DeclarationError, match="the column price for orders"):
