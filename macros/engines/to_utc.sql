@@ -14,6 +14,16 @@
             {{ text }},
             '([1-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?)?'
         )
-            then cast(try_cast({{ text }} as timestamp with time zone) at time zone 'UTC' as timestamp)
+            then cast(
+                try_cast({{ duckdb_with_seconds(text) }} as timestamp with time zone) at time zone 'UTC' as timestamp
+            )
+    end
+{%- endmacro %}
+
+{#- DuckDB takes an offset only after seconds. -#}
+{% macro duckdb_with_seconds(text) -%}
+    case
+        when length({{ text }}) = 10 or substr({{ text }}, 17, 1) = ':' then {{ text }}
+        else substr({{ text }}, 1, 16) || ':00' || substr({{ text }}, 17)
     end
 {%- endmacro %}

@@ -2,8 +2,8 @@
 
     dataset: its raw table; key: the column that identifies its rows; parsed, current: its parsed and its current
     table; version_at: the moment of a current row's version, where the data set has versions.
-    An older sound version stands where the current row's moment, or, where one of the two is not known, its file,
-    comes before the broken row's. -#}
+    An older sound version stands where the current row's moment comes before the broken row's; where they are the
+    same, or one is not known, where it arrived earlier. -#}
 {% macro broken_rows(dataset, key, parsed, current, version_at=none) -%}
     select
         '{{ dataset }}' as dataset,
@@ -14,9 +14,9 @@
         broken.file_id,
         coalesce(
             {% if version_at is not none -%}
-            {{ version_at }} < broken.version_at,
+            case when {{ version_at }} <> broken.version_at then {{ version_at }} < broken.version_at end,
             {% endif -%}
-            standing.source_file < broken.source_file,
+            {{ arrival('standing.source_file') }} < {{ arrival('broken.source_file') }},
             false
         ) as older_version_stands
     from {{ parsed }} as broken

@@ -16,8 +16,8 @@ with_reasons as (
         *,
         {{ reasons({
             'malformed_json': 'is_malformed',
-            'missing_event_id': "not is_malformed and coalesce(trim(event_id), '') = ''",
-            'missing_event_type': "not is_malformed and coalesce(trim(event_type), '') = ''",
+            'missing_event_id': 'not is_malformed and ' ~ is_no_key('event_id'),
+            'missing_event_type': 'not is_malformed and ' ~ is_no_key('event_type'),
             'bad_occurred_at': 'occurred_at is not null and occurred_utc is null',
             'missing_occurred_at': 'not is_malformed and occurred_at is null'
         }) }} as reasons

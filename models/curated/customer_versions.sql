@@ -10,7 +10,8 @@ with changes as (
             order by
                 arrived desc,
                 source_file desc,
-                operation desc,
+                -- Of one commit in one file the delete comes last.
+                case operation when 'D' then 3 when 'U' then 2 else 1 end desc,
                 name desc,
                 segment desc,
                 region desc,

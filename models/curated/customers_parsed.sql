@@ -16,10 +16,10 @@ with_reasons as (
     select
         *,
         {{ reasons({
-            'missing_customer_id': "coalesce(trim(customer_id), '') = ''",
+            'missing_customer_id': is_no_key('customer_id'),
             'bad_op': "operation not in ('I', 'U', 'D')",
             'bad_commit_ts': 'commit_ts is not null and committed_at is null',
-            'missing_commit_ts': "commit_ts is null and op is not null"
+            'missing_commit_ts': "commit_ts is null and operation <> 'I'"
         }) }} as reasons
     from typed
 ),
@@ -40,7 +40,7 @@ final as (
         age,
         income,
         -- A full load without a time came before every change.
-        coalesce(committed_at, {{ beginning_of_time() }}) as version_at,
+        case when commit_ts is null then {{ beginning_of_time() }} else committed_at end as version_at,
         reasons,
         case when reasons is not null then raw_record end as raw_record
     from with_reasons

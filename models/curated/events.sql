@@ -30,6 +30,7 @@ ranked as (
             partition by event_id
             order by
                 arrived desc,
+                {{ arrival('source_file') }} desc,
                 source_file desc,
                 occurred_at desc,
                 event_type desc,

@@ -27,7 +27,7 @@ with_reasons as (
         *,
         {{ reasons({
             'malformed_json': 'is_malformed',
-            'missing_order_id': "not is_malformed and coalesce(trim(order_id), '') = ''",
+            'missing_order_id': 'not is_malformed and ' ~ is_no_key('order_id'),
             'bad_quantity': 'quantity_int is null',
             'bad_price': 'price is not null and price_decimal is null',
             'bad_discount': 'discount_decimal is null',
@@ -56,7 +56,7 @@ final as (
         cast(created_utc as date) as order_date,
         created_utc as created_at,
         updated_utc as updated_at,
-        coalesce(updated_utc, created_utc) as version_at,
+        case when updated_at is null then created_utc else updated_utc end as version_at,
         reasons,
         case when reasons is not null then raw_record end as raw_record
     from with_reasons

@@ -16,7 +16,7 @@ with_reasons as (
     select
         *,
         {{ reasons({
-            'missing_product_id': "coalesce(trim(product_id), '') = ''",
+            'missing_product_id': is_no_key('product_id'),
             'bad_price': 'price is not null and (price_decimal is null or price_decimal < 0)',
             'bad_updated_at': 'updated_at is not null and updated_utc is null',
             'missing_updated_at': 'updated_at is null'

@@ -5,9 +5,13 @@ with files as (
 ),
 
 broken_rows as (
-    {{ broken_rows('orders', 'order_id', ref('orders_parsed'), ref('orders'), 'coalesce(standing.updated_at, standing.created_at)') }}
+    {{ broken_rows(
+        'orders', 'order_id', ref('orders_parsed'), ref('orders'), 'coalesce(standing.updated_at, standing.created_at)'
+    ) }}
     union all
-    {{ broken_rows('users', 'user_id', ref('users_parsed'), ref('users'), 'coalesce(standing.updated_at, standing.created_at)') }}
+    {{ broken_rows(
+        'users', 'user_id', ref('users_parsed'), ref('users'), 'coalesce(standing.updated_at, standing.created_at)'
+    ) }}
     union all
     {{ broken_rows('products', 'product_id', ref('products_parsed'), ref('products'), 'standing.updated_at') }}
     union all

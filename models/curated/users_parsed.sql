@@ -18,7 +18,7 @@ with_reasons as (
         *,
         {{ reasons({
             'malformed_json': 'is_malformed',
-            'missing_user_id': "not is_malformed and coalesce(trim(user_id), '') = ''",
+            'missing_user_id': 'not is_malformed and ' ~ is_no_key('user_id'),
             'bad_newsletter': 'newsletter is not null and newsletter_boolean is null',
             'bad_created_at': 'created_at is not null and created_utc is null',
             'bad_updated_at': 'updated_at is not null and updated_utc is null',
@@ -39,7 +39,7 @@ final as (
         newsletter_boolean as newsletter,
         created_utc as created_at,
         updated_utc as updated_at,
-        coalesce(updated_utc, created_utc) as version_at,
+        case when updated_at is null then created_utc else updated_utc end as version_at,
         reasons,
         case when reasons is not null then raw_record end as raw_record
     from with_reasons

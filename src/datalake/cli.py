@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import duckdb
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -101,7 +102,7 @@ def check(root: Root, project: Project = Path()) -> None:
         bar.update(task, completed=checked.files, total=checked.files)
     console.print(f"Checked {checked.files:,} new files with {checked.rows:,} rows.")
     for key, detail in checked.broken:
-        console.print(f"[red]broken[/] {key}: {detail}", soft_wrap=True, highlight=False)
+        console.print(f"[red]broken[/] {escape(key)}: {escape(detail)}", soft_wrap=True, highlight=False)
     if checked.broken:
         console.print("Broken files are in the quarantine and, whole, under errors/; the rest goes on.")
 
@@ -115,10 +116,10 @@ def query(
     with open_lake(FolderStore.open(root), read_only=True) as connection:
         try:
             answer = connection.sql(sql)
+            if answer is not None:  # runs only now
+                answer.show(max_width=console.width, max_rows=100)
         except duckdb.Error as error:
             raise DatalakeError(f"The query failed: {error}") from error
-        if answer is not None:
-            answer.show(max_width=console.width, max_rows=100)
 
 
 @app.command()
@@ -172,5 +173,5 @@ def main() -> None:
     try:
         app()
     except DatalakeError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]datalake:[/] {error}")
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]datalake:[/] {escape(str(error))}")
         sys.exit(1)

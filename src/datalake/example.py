@@ -23,7 +23,7 @@ from datalake.storage import FolderStore
 
 QUARTER_END = date(2024, 4, 1)
 YEAR_END = date(2025, 1, 1)
-"""The data ends on 2024-12-31; both ends are exclusive."""
+"""Both exclusive; the data goes from 2023-12-31 to 2024-12-30."""
 
 _VIEWS = """
 create view transactions as

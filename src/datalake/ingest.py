@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,6 +46,8 @@ Progress = Callable[[int], None]
 
 
 def _hour(when: datetime) -> datetime:
+    if when.tzinfo is None:
+        raise ValueError(f"{when!r} has no time zone; raw folders are UTC hours, so pass an aware datetime")
     return when.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
@@ -72,9 +75,16 @@ def land_hourly(
     Returns:
         What was written. An hour whose object exists is passed over, so that landing the same records
         twice adds nothing.
+
+    Raises:
+        RecordError: an hour comes after a later one; its object would be taken for landed already.
     """
     total = Landed()
+    latest = None
     for hour, group in groupby(records, key=lambda timed: _hour(timed[0])):
+        if latest is not None and hour < latest:
+            raise RecordError(f"A record of {hour:%Y-%m-%d %H}h comes after one of {latest:%H}h; sort them by arrival.")
+        latest = hour
         batch = [record for _, record in group]
         key = raw_key(dataset, hour, suffix, source)
         if not store.exists(key) and store.put_if_absent(key, encode(batch)):
@@ -96,10 +106,22 @@ def ndjson(records: Sequence[Record]) -> bytes:
         if not isinstance(record, Mapping):
             raise RecordError(f"Record {position} is a {type(record).__name__}, not an object.")
         try:
-            lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+            line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         except TypeError as error:
             raise RecordError(f"Record {position} has a value that JSON can't hold: {error}") from error
+        if b"null" in line and _has_no_number(record):
+            raise RecordError(f"Record {position} has a value that JSON can't hold: a number that is none or infinite")
+        lines += line
     return gzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0)
+
+
+def _has_no_number(value: object) -> bool:
+    """Tell whether a float that orjson writes as null is somewhere in the value."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, Mapping):
+        return any(map(_has_no_number, value.values()))
+    return isinstance(value, list | tuple) and any(map(_has_no_number, value))
 
 
 def csv_file(records: Sequence[Record]) -> bytes:

@@ -25,8 +25,11 @@ LONGEST_LINE = 2_000_000
 
 _SAMPLED_LINES = 20
 _CHUNK = 1 << 20
+_BOM = b"\xef\xbb\xbf"
 _BARE_CR = re.compile(rb"\r(?!\n)")
 _SEPARATOR = b"\x1f\x1e\x1f"  # what macros/engines/read_lines.sql takes as the separator that no line has
+
+csv.field_size_limit(LONGEST_LINE)
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def inspect(file: BinaryIO, name: str, table: RawTable) -> Inspection:
     try:
         match table.external.file_format:
             case "json":
-                return _inspect_json(_chunks(file, name))
+                return _inspect_json(_chunks(file, name), table)
             case "csv":
                 return _inspect_csv(_chunks(file, name), table)
             case "parquet":
@@ -110,6 +113,10 @@ def _check_text(first_line: int, block: bytes) -> str:
     def place(position: int) -> int:
         return first_line + block.count(b"\n", 0, position)
 
+    if len(block) > LONGEST_LINE:
+        for line, text in enumerate(block.split(b"\n"), first_line):
+            if len(text) > LONGEST_LINE:
+                raise _Broken("line_too_long", f"Line {line} has over {LONGEST_LINE:,} bytes.")
     if found := _BARE_CR.search(block):
         raise _Broken(
             "bare_carriage_return",
@@ -125,17 +132,20 @@ def _check_text(first_line: int, block: bytes) -> str:
         ) from error
 
 
-def _inspect_json(chunks: Iterator[bytes]) -> Inspection:
+def _inspect_json(chunks: Iterator[bytes], table: RawTable) -> Inspection:
     rows = 0
+    required = {column.name for column in table.columns if not column.config.meta.optional}
     columns: set[str] = set()
     for first_line, block in _lines(chunks):
         _check_text(first_line, block)
         lines = block.split(b"\n")
-        if max(map(len, lines)) > LONGEST_LINE:
-            raise _Broken("line_too_long", f"A line has over {LONGEST_LINE:,} bytes.")
+        if first_line == 1:
+            lines[0] = lines[0].removeprefix(_BOM)  # as engines do
         rows += sum(1 for line in lines if line.strip(b" \t\r"))
         if first_line == 1:
             columns = _keys(lines[:_SAMPLED_LINES])
+        if not required <= columns:
+            columns |= _keys(lines)
     return Inspection(rows, columns=frozenset(columns))
 
 
@@ -155,7 +165,10 @@ def _inspect_csv(chunks: Iterator[bytes], table: RawTable) -> Inspection:
     text = "".join(_check_text(line, block) for line, block in _lines(chunks))
     if not text.strip(" \t\r\n"):
         return Inspection(rows=0)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    if 0 < text.count("\r\n") < text.count("\n"):
+        raise _Broken("mixed_line_ends", "Some lines end with CR LF, some with LF; end all with LF.")
+    # Engines take a quote after blanks for the start of a quoted value.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     rows = 0
     expected = list(table.column_names)
     try:
@@ -203,4 +216,6 @@ def _inspect_parquet(file: BinaryIO, table: RawTable) -> Inspection:
 
 
 def _is_text(type_: pa.DataType) -> bool:
-    return type_ in (pa.string(), pa.large_string(), pa.null())
+    if pa.types.is_dictionary(type_):  # Arrow's, not Parquet's
+        type_ = type_.value_type
+    return type_ in (pa.string(), pa.large_string(), pa.string_view(), pa.null())

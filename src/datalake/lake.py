@@ -34,7 +34,7 @@ def open_lake(store: FolderStore, read_only: bool = False) -> Iterator[duckdb.Du
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
-        if "lock" in str(error):
+        if "Could not set lock" in str(error):
             raise LakeBusyError(
                 f"Another process has {path} open. Wait for its end, or close the shell that holds it."
             ) from error

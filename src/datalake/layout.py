@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KEY = re.compile(
     r"raw/(?P<dataset>[a-z][a-z0-9_]*)/(?:source=(?P<source>[^/=]+)/)?"
-    r"(?P<arrived>year=\d{4}/month=\d{2}/day=\d{2})/(?:hour=\d{2}/)?[^/]+"
+    r"(?P<arrived>year=\d{4}/month=(?:0[1-9]|1[0-2])/day=(?:0[1-9]|[12]\d|3[01]))/(?:hour=(?:[01]\d|2[0-3])/)?[^/]+",
+    re.ASCII,
 )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +21,6 @@ from datalake.storage import FolderStore, StoredObject
 
 RAW = "raw/"
 ERRORS = "errors/"
-
-_SAMPLED_FILES = 20
 
 _CREATE = """
 create schema if not exists curated_db;
@@ -82,7 +81,7 @@ def check(
     known: dict[str, int] = dict(connection.execute("select file, bytes from curated_db.raw_files").fetchall())
     new: list[StoredObject] = []
     for stored in store.list(RAW):
-        size = known.pop(stored.key, None)
+        size = known.pop(_text(stored.key), None)
         if size is None:
             new.append(stored)
         elif size != stored.size:
@@ -112,7 +111,7 @@ def check(
         files=len(new),
         rows=sum(inspection.rows for inspection in inspections),
         broken=tuple(
-            (stored.key, inspection.detail or "")
+            (_text(stored.key), inspection.detail or "")
             for stored, inspection in zip(new, inspections, strict=True)
             if inspection.reason
         ),
@@ -132,8 +131,14 @@ def _inspect(store: FolderStore, stored: StoredObject, tables: Mapping[str, RawT
             f"Not under {table.external.location}{'source=NAME/' if by_source else ''}"
             "year=YYYY/month=MM/day=DD/, so no table can see it.",
         )
+    if _text(stored.key) != stored.key or re.search(r"[*?\[\n]", stored.key):
+        return Inspection(1, "unreadable_name", "The file's name is not UTF-8, or has one of * ? [ or a line break.")
     with store.read(stored.key) as file:
         return inspect(file, stored.key, table)
+
+
+def _text(key: str) -> str:
+    return key.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _dataset(key: str) -> str:
@@ -153,7 +158,7 @@ def _enter(
         {
             "file_id": pa.array(range(first, first + len(new)), pa.int64()),
             "dataset": pa.array([_dataset(stored.key) for stored in new], pa.string()),
-            "file": pa.array([stored.key for stored in new], pa.string()),
+            "file": pa.array([_text(stored.key) for stored in new], pa.string()),
             "source": pa.array([place.source if place else None for place in places], pa.string()),
             "arrived": pa.array([place.arrived if place else None for place in places], pa.string()),
             "bytes": pa.array([stored.size for stored in new], pa.int64()),
@@ -186,8 +191,11 @@ def _check_declared_columns(
         declared = [column.name for column in tables[dataset].columns if not column.config.meta.optional]
         missing = [name for name in declared if name not in columns]
         if missing:
-            columns |= _columns_of_known_files(store, connection, tables[dataset])
-            missing = [name for name in missing if name not in columns]
+            for seen_before in _columns_of_known_files(store, connection, tables[dataset]):
+                columns |= seen_before
+                missing = [name for name in missing if name not in columns]
+                if not missing:
+                    break
         if missing:
             raise DeclarationError(
                 f"models/raw/ declares the column {missing[0]} for {dataset}, which no file of "
@@ -196,14 +204,14 @@ def _check_declared_columns(
             )
 
 
-def _columns_of_known_files(store: FolderStore, connection: duckdb.DuckDBPyConnection, table: RawTable) -> set[str]:
+def _columns_of_known_files(
+    store: FolderStore, connection: duckdb.DuckDBPyConnection, table: RawTable
+) -> Iterator[frozenset[str]]:
     files = connection.execute(
         "select file from curated_db.raw_files where dataset = $dataset and state = 'sound' and rows > 0 "
-        "order by file_id desc limit $files",
-        {"dataset": table.name, "files": _SAMPLED_FILES},
+        "order by file_id desc",
+        {"dataset": table.name},
     ).fetchall()
-    columns: set[str] = set()
     for (key,) in files:
         with store.read(key) as file:
-            columns |= inspect(file, key, table).columns
-    return columns
+            yield inspect(file, key, table).columns

