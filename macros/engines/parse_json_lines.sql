@@ -19,7 +19,7 @@
     select
         {%- for column in columns %}
         {%- if column in nested %}
-        case when has_rewritten_number then line ->> '$.{{ column }}' else fields.{{ column }} end as {{ column }},
+        case when has_rewritten_number then json_extract_string(line, '$.{{ column }}') else fields.{{ column }} end as {{ column }},
         {%- else %}
         fields.{{ column }},
         {%- endif %}

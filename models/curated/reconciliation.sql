@@ -33,7 +33,13 @@ event_versions as (
 ranked_events as (
     select
         dataset,
-        row_number() over (partition by event_id order by arrived desc, {{ arrival('source_file') }} desc, source_file desc) as recency
+        row_number() over (
+            partition by event_id
+            order by
+                arrived desc,
+                {{ arrival('source_file') }} desc,
+                source_file desc
+        ) as recency
     from event_versions
 ),
 
