@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from importlib import resources
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -21,9 +22,10 @@ from datalake.ingest import Encode, Landed, Record, csv_file, land_hourly, ndjso
 from datalake.layout import raw_key
 from datalake.storage import FolderStore
 
+FIRST_MONTH = date(2023, 12, 1)
 QUARTER_END = date(2024, 4, 1)
 YEAR_END = date(2025, 1, 1)
-"""Both exclusive; the data goes from 2023-12-31 to 2024-12-30."""
+"""The ends are exclusive; the data goes from 2023-12-31 to 2024-12-30."""
 
 _VIEWS = """
 create view transactions as
@@ -88,8 +90,6 @@ select
     cast(if(quantity = 0, gross - paid, price * quantity - paid) as double) as discount,
     strftime(ordered_at, '%Y-%m-%dT%H:%M:%SZ') as created_at
 from order_lines
-where ordered_at < $until
-order by ordered_at, order_id
 """
 
 # An account is opened at the first visit; it asks for the newsletter with the first coupon redeemed.
@@ -115,14 +115,12 @@ select
     strftime(first_visit, '%Y-%m-%dT%H:%M:%SZ') as created_at,
     strftime(updated_at, '%Y-%m-%dT%H:%M:%SZ') as updated_at
 from versions
-where arrived_at < $until
-order by arrived_at, user_id, newsletter
 """
 
 # The full file of the product master, as it stood at the start of each month.
 _PRODUCTS = """
 with months as (
-    select unnest(generate_series(timestamp '2024-01-01 02:00', $until - interval 1 day, interval 1 month))
+    select unnest(generate_series(timestamp '2024-01-01 02:00', timestamp '2024-12-01 02:00', interval 1 month))
         as arrived_at
 ),
 prices as (
@@ -144,7 +142,6 @@ from months
 cross join '{data}/products.parquet' as products
 left join prices
     on products.product_id = prices.product_id and date_trunc('month', arrived_at) = prices.month
-order by arrived_at, products.product_id
 """
 
 # A handful of households never reach the customer database; their orders have an unknown customer.
@@ -163,7 +160,6 @@ select
     cast(null as varchar) as income
 from people
 where household_id % 500 != 7
-order by household_id
 """
 
 # Households answer the survey over twelve weeks (U); a few leave (D), half of those come back (I).
@@ -190,8 +186,7 @@ select
     age,
     income
 from changes
-where household_id % 500 != 7 and arrived_at < $until
-order by arrived_at, household_id
+where household_id % 500 != 7
 """
 
 _EVENTS = """
@@ -205,9 +200,7 @@ select
     cast(basket_id as varchar) as session_id,
     printf('{{"lines": %d, "paid": %s}}', count(*), cast(sum(paid) as varchar)) as properties
 from order_lines
-where ordered_at < $until
 group by basket_id, household_id
-order by arrived_at, event_id
 """
 
 _COUPON_EVENTS = """
@@ -225,8 +218,6 @@ select
     strftime(arrived_at, '%Y-%m-%dT%H:%M:%SZ') as occurred_at,
     printf('{{"coupon": "%d"}}', coupon_upc) as properties
 from '{data}/coupon_redemptions.parquet' left join products using (coupon_upc, campaign_id)
-where arrived_at < $until
-order by arrived_at, event_id
 """
 
 _CAMPAIGN_EVENTS = """
@@ -238,8 +229,7 @@ select
     strftime(arrived_at, '%Y-%m-%dT%H:%M:%SZ') as occurred_at,
     printf('{{"campaign": "%d", "type": "%s"}}', campaign_id, campaign_type) as properties
 from '{data}/campaigns.parquet' join '{data}/campaign_descriptions.parquet' using (campaign_id)
-where arrived_at < $until and start_date >= timestamp '2017-01-01'
-order by arrived_at, event_id
+where start_date >= timestamp '2017-01-01'
 """
 
 
@@ -273,23 +263,27 @@ def _data_folder() -> str:
         ) from error
 
 
-def _parameters(query: str, until: date) -> dict[str, datetime]:
-    return {"until": datetime.combine(until, datetime.min.time())} if "$until" in query else {}
-
-
 def _hours(connection: duckdb.DuckDBPyConnection, query: str, until: date) -> list[datetime]:
-    hours = f"select distinct date_trunc('hour', arrived_at) from ({query})"
-    rows = connection.execute(hours, _parameters(query, until)).fetchall()
+    rows = connection.execute(
+        f"select distinct date_trunc('hour', arrived_at) from ({query}) where arrived_at < $until", {"until": until}
+    ).fetchall()
     return [hour.replace(tzinfo=UTC) for (hour,) in rows]
 
 
 def _timed_records(connection: duckdb.DuckDBPyConnection, query: str, until: date) -> Iterator[tuple[datetime, Record]]:
-    cursor = connection.cursor()
-    cursor.execute(query, _parameters(query, until))
-    names = [column[0] for column in cursor.description or ()][1:]
-    while rows := cursor.fetchmany(10_000):
-        for arrived_at, *values in rows:
-            yield arrived_at.replace(tzinfo=UTC), dict(zip(names, values, strict=True))
+    """Yield the records in the order of their arrival; a month at a time, so that memory stays flat."""
+    months = [FIRST_MONTH, *(date(2024, month, 1) for month in range(1, 13))]
+    starts = [month for month in months if month < until]
+    for first, after in pairwise([*starts, until]):
+        cursor = connection.cursor()
+        cursor.execute(
+            f"select * from ({query}) where arrived_at >= $first and arrived_at < $after order by all",
+            {"first": first, "after": after},
+        )
+        names = [column[0] for column in cursor.description or ()][1:]
+        while rows := cursor.fetchmany(10_000):
+            for arrived_at, *values in rows:
+                yield arrived_at.replace(tzinfo=UTC), dict(zip(names, values, strict=True))
 
 
 def land_example(
