@@ -16,8 +16,8 @@ pytestmark = pytest.mark.server
 THRESHOLDS = {
     "orders_row_count": 3,
     "orders_completeness_of_customer_id": 0.5,
-    "orders_with_known_customer": 0.5,
-    "orders_with_known_product": 0.5,
+    "share_of_known_customers": 0.5,
+    "share_of_known_products": 0.5,
     "calendar_start": "2024-01-14",
     "calendar_end": "2024-01-16",
 }
