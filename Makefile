@@ -4,8 +4,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 PYTHON ?= python3.11
-export DATALAKE_ROOT ?= $(CURDIR)/lake
+export DATALAKE_ROOT := $(or $(DATALAKE_ROOT),$(CURDIR)/lake)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+export SQL
 
 READY := .venv/.ready
 
@@ -48,9 +50,10 @@ docs: $(READY) ## Make the lineage site in site/
 	@echo "The lineage of every column: file://$(CURDIR)/site/index.html?model=model.datalake.daily_sales&column=revenue&parents=all"
 
 query: $(READY) ## Ask the lake: make query SQL="select * from analytics_db.daily_sales"
-	@datalake query "$(SQL)"
+	@test -n "$$SQL" || { echo 'Say what to ask: make query SQL="select * from analytics_db.daily_sales"' >&2; exit 2; }
+	@datalake query "$$SQL"
 
-clean: ## Remove the lake, the site and what dbt made
+clean: ## Remove the folder lake/, the site and what dbt made
 	rm -rf lake site target logs
 
 lock: $(READY) ## Renew requirements.lock after a change of pyproject.toml

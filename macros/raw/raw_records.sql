@@ -20,10 +20,9 @@
         {%- endset -%}
     {%- elif raw_table.is_cte -%}
         {%- set records = raw_table -%}
-    {%- elif is_json -%}
-        {%- set records = read_lines(files_to_take(dataset)) -%}
     {%- else -%}
-        {%- set records = read_rows(raw_format(dataset), columns, files_to_take(dataset)) -%}
+        {%- set files = sound_files(dataset, taken_by=this if is_incremental() else none) -%}
+        {%- set records = read_lines(files) if is_json else read_rows(raw_format(dataset), columns, files) -%}
     {%- endif -%}
     select
         {% for column in columns -%}

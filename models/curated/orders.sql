@@ -28,7 +28,8 @@ ranked as (
                 discount desc,
                 customer_id desc,
                 product_id desc,
-                created_at desc
+                created_at desc,
+                updated_at desc
         ) as recency
     from versions
     {% if is_incremental() %}

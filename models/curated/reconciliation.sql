@@ -99,7 +99,10 @@ explained as (
     from {{ ref('customers_parsed') }}
     union all
     select
-        {{ account_for("case when source = 'events-stream' then 'events' else 'api_events' end", curated='1') }}
+        {{ account_for(
+            "case when source_file like 'raw/api_events/%' then 'api_events' else 'events' end",
+            curated='1'
+        ) }}
     from {{ ref('events') }}
     union all
     select

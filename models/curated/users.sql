@@ -27,7 +27,8 @@ ranked as (
                 email desc,
                 phone desc,
                 newsletter desc,
-                created_at desc
+                created_at desc,
+                updated_at desc
         ) as recency
     from versions
     {% if is_incremental() %}

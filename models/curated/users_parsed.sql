@@ -33,7 +33,7 @@ final as (
         source_file,
         arrived,
         user_id,
-        customer_id,
+        nullif(customer_id, '') as customer_id,
         email,
         phone,
         newsletter_boolean as newsletter,

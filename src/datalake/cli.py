@@ -79,7 +79,10 @@ def example(
     written = sum(each.written for each in landed.values())
     present = sum(each.present for each in landed.values())
     records = sum(each.records for each in landed.values())
-    console.print(f"Landed {records:,} records in {written:,} new files under {root}/raw ({present:,} were there).")
+    console.print(
+        f"Landed {records:,} records in {written:,} new files under {root}/raw ({present:,} were there).",
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -101,6 +104,10 @@ def check(root: Root, project: Project = Path()) -> None:
         )
         bar.update(task, completed=checked.files, total=checked.files)
     console.print(f"Checked {checked.files:,} new files with {checked.rows:,} rows.")
+    if not (root / "raw").exists():
+        console.print(
+            f"There is no folder raw/ in {escape(str(root))}; is DATALAKE_ROOT the one you mean?", soft_wrap=True
+        )
     for key, detail in checked.broken:
         console.print(f"[red]broken[/] {escape(key)}: {escape(detail)}", soft_wrap=True, highlight=False)
     if checked.broken:
@@ -113,7 +120,9 @@ def query(
     root: Root,
 ) -> None:
     """Ask the lake and print the answer."""
-    with open_lake(FolderStore.open(root), read_only=True) as connection:
+    if not sql.strip():
+        raise DatalakeError("There is no query. Say what to ask, e.g. 'select * from analytics_db.daily_sales'.")
+    with open_lake(FolderStore(root), read_only=True) as connection:
         try:
             answer = connection.sql(sql)
             if answer is not None:  # runs only now
@@ -128,7 +137,7 @@ def summary(
     results: Annotated[Path, typer.Option(help="dbt's results of the last build.")] = Path("target/run_results.json"),
 ) -> None:
     """Show what stands in the lake: tables, the account of every raw row, the quarantine, the tests."""
-    with open_lake(FolderStore.open(root), read_only=True) as connection:
+    with open_lake(FolderStore(root), read_only=True) as connection:
         _print_summary(summarize(connection, results), root)
 
 

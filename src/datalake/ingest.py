@@ -23,7 +23,7 @@ from datalake.storage import FolderStore
 Record = Mapping[str, Any]
 
 GZIP_LEVEL = 6
-"""The level of `gzip` itself; benchmarks/landing.py weighs it."""
+"""The level that the command `gzip` takes when none is named."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ DATABASE = "lake.duckdb"
 
 def default_root() -> Path:
     """Return the folder that `DATALAKE_ROOT` names, by default `lake/`."""
-    return Path(os.environ.get("DATALAKE_ROOT", "lake"))
+    return Path(os.environ.get("DATALAKE_ROOT") or "lake")
 
 
 @contextmanager

@@ -31,8 +31,13 @@ class FolderStore:
         """Return the store at `root`, which is made where it is missing.
 
         Raises:
-            LakeRootError: `root` is no folder, or can't be made, read or written.
+            LakeRootError: `root` is no folder, can't be made, read or written, or has a character of a pattern.
         """
+        if unusable := set("*?['") & set(str(root)):
+            raise LakeRootError(
+                f"The lake's root {root} can't be used: engines read {' '.join(sorted(unusable))} as more than a "
+                "letter. Set DATALAKE_ROOT to a folder without it."
+            )
         try:
             root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=root):

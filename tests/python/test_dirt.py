@@ -144,6 +144,7 @@ FILES: tuple[dict[str, bytes], ...] = (
             "p5,Cheese,Dairy,Food,Private,free,2024-01-17T02:00:00Z",
         ),
         day("events", 17) + ".parquet": b"event_id,customer_id\n",
+        day("events", 17, 11) + ".parquet": b"",
         day("api_events", 17, source="source=coupons/") + ".json": lines(
             '{"event_id":"e3","customer_id":"c1","event_type":"coupon_redeemed","product_id":"p1","occurred_at":"2024-01-17T08:00:00+01:00","properties":{"coupon":7}}',
             # The same event through the other way in, later.

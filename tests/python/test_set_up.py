@@ -62,6 +62,28 @@ def test_root_that_is_a_file_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("name", ["it's", "a[1]", "a*"])
+def test_root_that_an_engine_would_read_otherwise_is_named(tmp_path: Path, name: str) -> None:
+    said = Lake(tmp_path / name).run("datalake", "check", fails=True)
+    assert f"The lake's root {tmp_path / name} can't be used" in said
+    assert not (tmp_path / name).exists()
+
+
+def test_root_without_raw_files_is_pointed_at(lake: Lake) -> None:
+    assert f"There is no folder raw/ in {lake.root}" in lake.check()
+
+
+def test_query_without_sql_says_how_to_ask() -> None:
+    done = make("query")
+    assert done.returncode != 0
+    assert 'make query SQL="select' in done.stdout
+
+
+def test_query_of_a_lake_that_is_not_there_makes_no_folder(lake: Lake) -> None:
+    lake.run("datalake", "query", "select 1", fails=True)
+    assert not lake.root.exists()
+
+
 def test_declared_column_that_no_file_has_is_named(lake: Lake) -> None:
     lake.put(
         "raw/users/year=2024/month=01/day=15/hour=10/users.json",

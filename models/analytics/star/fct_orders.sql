@@ -40,6 +40,12 @@ touched as (
     from {{ this }} as known
     inner join products on known.product_id = products.product_key
     where known.product_key = {{ unknown_key() }}
+    union
+    -- A calendar that reaches further now.
+    select known.order_id
+    from {{ this }} as known
+    inner join dates on known.order_date = dates.calendar_date
+    where known.date_key = {{ unknown_date_key() }}
 ),
 {% endif %}
 
