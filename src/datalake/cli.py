@@ -122,7 +122,7 @@ def query(
     """Ask the lake and print the answer."""
     if not sql.strip():
         raise DatalakeError("There is no query. Say what to ask, e.g. 'select * from analytics_db.daily_sales'.")
-    with open_lake(FolderStore(root), read_only=True) as connection:
+    with open_lake(_to_read(root), read_only=True) as connection:
         try:
             answer = connection.sql(sql)
             if answer is not None:  # runs only now
@@ -137,8 +137,13 @@ def summary(
     results: Annotated[Path, typer.Option(help="dbt's results of the last build.")] = Path("target/run_results.json"),
 ) -> None:
     """Show what stands in the lake: tables, the account of every raw row, the quarantine, the tests."""
-    with open_lake(FolderStore(root), read_only=True) as connection:
+    with open_lake(_to_read(root), read_only=True) as connection:
         _print_summary(summarize(connection, results), root)
+
+
+def _to_read(root: Path) -> FolderStore:
+    """Return the store at `root` without making a folder that is not there."""
+    return FolderStore.open(root) if root.exists() else FolderStore(root)
 
 
 def _style(title: str) -> dict[str, Any]:
