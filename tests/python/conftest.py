@@ -6,6 +6,14 @@ import pytest
 from lakes import Lake
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, default=1, help="what random tests start from")
+    parser.addoption("--folders", type=int, default=200, help="dirty folders in test_nothing_lost.py")
+    parser.addoption("--only-folder", type=int, help="the number of the one dirty folder that is built")
+    parser.addoption("--histories", type=int, default=60, help="simulated databases in test_change_log.py")
+    parser.addoption("--kills", type=int, default=30, help="runs that test_killed_runs.py kills")
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """An empty lake."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -11,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from dbt_server import DbtRun, start_dbt
 
 from datalake.sources import RawTable
 
 PROJECT = Path(__file__).parents[2]
 BIN = PROJECT / ".venv" / "bin"
+
+RUN_NUMBERS = itertools.count(1)
+"""Runs of dbt at the same time print to files of their own."""
 
 Row = tuple[Any, ...]
 
@@ -61,6 +66,18 @@ class Lake:
     def check(self) -> str:
         return self.run("datalake", "check")
 
+    def start_dbt(
+        self, *arguments: str, variables: dict[str, Any] | None = None, environment: dict[str, str] | None = None
+    ) -> DbtRun:
+        """Start dbt on this lake, its artifacts in the lake's folder; the run can be killed."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return start_dbt(
+            self.dbt_arguments(*arguments, variables=variables),
+            {**self.environment, **(environment or {})},
+            PROJECT,
+            self.root / f"dbt-{next(RUN_NUMBERS)}.txt",
+        )
+
     def dbt(
         self,
         *arguments: str,
@@ -68,19 +85,30 @@ class Lake:
         fails: bool = False,
         environment: dict[str, str] | None = None,
     ) -> str:
-        """Run dbt on this lake, its artifacts in the lake's folder."""
+        """Run dbt on this lake and return what it prints."""
+        run = self.start_dbt(*arguments, variables=variables, environment=environment)
+        code = run.wait()
+        printed = run.printed()
+        run.output.unlink(missing_ok=True)
+        assert (code != 0) == fails, printed
+        return printed
+
+    def dbt_command(
+        self,
+        *arguments: str,
+        variables: dict[str, Any] | None = None,
+        fails: bool = False,
+        environment: dict[str, str] | None = None,
+    ) -> str:
+        """Do what `dbt` does, by the command that a person runs: for tests of the command itself."""
         return self.run(
-            "dbt",
-            *arguments,
-            "--target-path",
-            str(self.target),
-            "--log-path",
-            str(self.root / "logs"),
-            "--vars",
-            json.dumps(variables or {}),
-            fails=fails,
-            environment=environment,
+            "dbt", *self.dbt_arguments(*arguments, variables=variables), fails=fails, environment=environment
         )
+
+    def dbt_arguments(self, *arguments: str, variables: dict[str, Any] | None = None) -> list[str]:
+        """Return what to hand to dbt, so that its artifacts lie in the lake's folder."""
+        places = ["--target-path", str(self.target), "--log-path", str(self.root / "logs")]
+        return [*arguments, *places, "--vars", json.dumps(variables or {})]
 
     def build(self, *arguments: str, variables: dict[str, Any] | None = None, fails: bool = False) -> str:
         """Run `dbt build` without unit tests, which have a test of their own."""

@@ -47,7 +47,7 @@ def test_other_python_is_named_with_its_version(fresh_checkout: Path) -> None:
 
 def test_unknown_target_is_answered_with_the_targets_there_are(lake: Lake) -> None:
     lake.check()
-    said = lake.build("--target", "production", fails=True)
+    said = lake.dbt_command("build", "--target", "production", fails=True)
     assert "does not have a target named 'production'" in said
     assert "local" in said
     assert "Traceback" not in said
@@ -99,7 +99,7 @@ def test_declared_column_that_no_file_has_is_named(lake: Lake) -> None:
 
 def test_build_without_a_check_says_to_run_it(lake: Lake) -> None:
     lake.root.mkdir()
-    said = lake.build(fails=True)
+    said = lake.dbt_command("build", fails=True)
     assert "Run `datalake check`" in said
     assert "Traceback" not in said
 

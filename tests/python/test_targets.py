@@ -11,7 +11,7 @@ pytestmark = pytest.mark.server
 
 
 def schemas(lake: Lake, target: str, **environment: str) -> set[str]:
-    lake.dbt("parse", "--target", target, environment=environment)
+    lake.dbt_command("parse", "--target", target, environment=environment)
     nodes = json.loads((lake.target / "manifest.json").read_text())["nodes"].values()
     return {node["schema"] for node in nodes if node["resource_type"] == "model"}
 
@@ -25,6 +25,6 @@ def test_sandbox_of_a_person_holds_every_model(lake: Lake) -> None:
 
 
 def test_missing_fact_of_the_account_is_named(lake: Lake) -> None:
-    said = lake.dbt("parse", "--target", "prod", fails=True)
+    said = lake.dbt_command("parse", "--target", "prod", fails=True)
     assert "Env var required but not provided: 'DATALAKE_BUCKET'" in said
     assert "Traceback" not in said

@@ -1,0 +1,168 @@
+"""Runs of dbt that share what costs most: its imports, and a project once parsed.
+
+A server process, started with the first run, has dbt imported and never opens a database. Each run is a fork of it:
+a process of its own, with its own environment and folder, that can be killed. It runs dbt's own command line, and
+takes the parsed project from a cache where only the lake's root is another: the root is in no parsed relation, it is
+read when a model runs.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import hashlib
+import json
+import multiprocessing
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+IMPORTED = ("__main__", "dbt.cli.main", "dbt.adapters.duckdb", "dbt.task.build", "datalake.cli", "pandas")
+"""What every run needs; importing it takes seconds."""
+
+DECIDE_THE_MANIFEST = ("--vars", "--target", "--profile", "--profiles-dir", "--project-dir")
+NO_PART_OF_THE_MANIFEST = ("DATALAKE_ROOT",)
+PROJECT_FOLDERS = ("models", "macros", "tests", "seeds", "analyses")
+
+
+@dataclass(frozen=True)
+class DbtRun:
+    """A run of dbt in a process of its own."""
+
+    process: ForkServerProcess
+    output: Path
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.is_alive()
+
+    def kill(self) -> None:
+        """End it with SIGKILL, in whatever it is doing, and wait for its end."""
+        self.process.kill()
+        self.process.join()
+
+    def wait(self) -> int:
+        """Wait for its end; return dbt's exit code, negative for the signal that killed it."""
+        self.process.join()
+        assert self.process.exitcode is not None
+        return self.process.exitcode
+
+    def printed(self) -> str:
+        """Return what it has printed so far."""
+        return self.output.read_text() if self.output.exists() else ""
+
+
+def start_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, output: Path) -> DbtRun:
+    """Start dbt with these arguments, in this folder; what it prints goes to the file `output`."""
+    output.unlink(missing_ok=True)
+    return DbtRun(start_process(_run, list(arguments), dict(environment), folder, output, _cache()), output)
+
+
+def start_process(work: Callable[..., None], *arguments: object) -> ForkServerProcess:
+    """Start a function in a fork of the server; its module must be one that `import` finds."""
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(list(IMPORTED))
+    process = server.Process(target=work, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+@functools.cache
+def _cache() -> Path:
+    """Return the folder of this session's parsed projects."""
+    folder = tempfile.mkdtemp(prefix="dbt-server-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _run(arguments: list[str], environment: dict[str, str], folder: Path, output: Path, cache: Path) -> None:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import cli
+
+    _print_to(output)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    manifest = None if arguments[0] == "parse" else _manifest(arguments, cache)
+    try:
+        cli(arguments, prog_name="dbt", obj={"manifest": manifest, "callbacks": []})
+    finally:
+        # A fork ends without the clean-up of a process that was started; the database is closed as dbt would.
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+
+
+def _print_to(output: Path) -> None:
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(file, stream.fileno())
+    os.close(file)
+
+
+def _manifest(arguments: list[str], cache: Path) -> Manifest | None:
+    """Return the parsed project, or None where it can't be parsed: dbt then says why when it runs."""
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+
+    options = _options(arguments)
+    parsed = cache / _state_of_the_project(options)
+    if not (parsed / "manifest.pickle").exists():
+        target = Path(tempfile.mkdtemp(dir=cache))
+        decisive = [part for option in options.items() if option[0] in DECIDE_THE_MANIFEST for part in option]
+        places = ["--target-path", str(target), "--log-path", str(target)]
+        result = dbtRunner().invoke(["parse", "--log-level", "none", "--log-level-file", "none", *places, *decisive])
+        if not isinstance(result.result, Manifest):
+            return None
+        # Manifest's own pickling mixes up its fields; the private ones are made again when they are needed.
+        public = {field.name: getattr(result.result, field.name) for field in fields(Manifest) if field.name[0] != "_"}
+        (target / "manifest.pickle").write_bytes(pickle.dumps(public))
+        try:
+            target.rename(parsed)
+        except OSError:  # another run has just parsed it too
+            shutil.rmtree(target)
+    wanted = Path(options.get("--target-path", "target"))
+    wanted.mkdir(parents=True, exist_ok=True)
+    shutil.copy(parsed / "manifest.json", wanted)
+    return Manifest(**pickle.loads((parsed / "manifest.pickle").read_bytes()))
+
+
+def _options(arguments: list[str]) -> dict[str, str]:
+    """Return the options that are given as `--name value`."""
+    return {name: value for name, value in pairwise(arguments) if name in (*DECIDE_THE_MANIFEST, "--target-path")}
+
+
+def _state_of_the_project(options: dict[str, str]) -> str:
+    """Return a name for everything that the parsed project depends on."""
+    project = Path(options.get("--project-dir", ".")).resolve()
+    profiles = Path(options.get("--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or ".")
+    files = [project / "dbt_project.yml", profiles / "profiles.yml"]
+    for folder in PROJECT_FOLDERS:
+        files += sorted(
+            path for path in (project / folder).rglob("*") if path.suffix in (".sql", ".yml", ".md", ".csv")
+        )
+    facts = [
+        str(project),
+        {name: options.get(name) for name in DECIDE_THE_MANIFEST},
+        {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(("DATALAKE_", "DBT_", "AWS_")) and name not in NO_PART_OF_THE_MANIFEST
+        },
+        [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.exists()],
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
