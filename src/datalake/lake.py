@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from datalake.errors import LakeBusyError, LakeRootError
+from datalake.errors import DatalakeError, LakeBusyError, LakeRootError
 from datalake.storage import FolderStore
 
 DATABASE = "lake.duckdb"
@@ -20,25 +20,33 @@ def default_root() -> Path:
     return Path(os.environ.get("DATALAKE_ROOT") or "lake")
 
 
+def refusal(path: Path, error: duckdb.IOException) -> DatalakeError:
+    """Return what to tell a person where DuckDB can't open the lake's database."""
+    if "Could not set lock" in str(error):
+        return LakeBusyError(f"Another process has {path} open. Wait for its end, or close the shell that holds it.")
+    return LakeRootError(f"{path} can't be opened: {error}")
+
+
 @contextmanager
-def open_lake(store: FolderStore, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_lake(store: FolderStore, read_only: bool = False, create: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the lake's database; times are UTC.
 
+    Args:
+        store: the lake.
+        read_only: open it for reading.
+        create: make the database where there is none, unless it is opened for reading.
+
     Raises:
-        LakeRootError: there is no database to read.
+        LakeRootError: there is no database, and none is made.
         LakeBusyError: another process has it open.
     """
     path = store.root / DATABASE
-    if read_only and not path.exists():
+    if (read_only or not create) and not path.exists():
         raise LakeRootError(f"There is no lake in {store.root} yet. Run `datalake check`, then `dbt build`.")
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
-        if "Could not set lock" in str(error):
-            raise LakeBusyError(
-                f"Another process has {path} open. Wait for its end, or close the shell that holds it."
-            ) from error
-        raise LakeRootError(f"{path} can't be opened: {error}") from error
+        raise refusal(path, error) from error
     try:
         connection.execute("set TimeZone = 'UTC'")
         yield connection
