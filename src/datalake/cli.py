@@ -26,6 +26,7 @@ from datalake.errors import DatalakeError
 from datalake.example import QUARTER_END, YEAR_END, land_example
 from datalake.lake import default_root, open_lake
 from datalake.ledger import check as check_raw
+from datalake.replay import replay as replay_raw
 from datalake.sources import load_sources
 from datalake.storage import FolderStore
 from datalake.summary import Summary, summarize
@@ -112,6 +113,52 @@ def check(root: Root, project: Project = Path()) -> None:
         console.print(f"[red]broken[/] {escape(key)}: {escape(detail)}", soft_wrap=True, highlight=False)
     if checked.broken:
         console.print("Broken files are in the quarantine and, whole, under errors/; the rest goes on.")
+
+
+@app.command()
+def replay(
+    dataset: Annotated[str, typer.Argument(help="The data set, e.g. orders.")],
+    root: Root,
+    reason: Annotated[
+        list[str] | None, typer.Option(help="Only files quarantined for it, or with rows that are; may be repeated.")
+    ] = None,
+    file: Annotated[list[str] | None, typer.Option(help="Only this file, by its key raw/...; may be repeated.")] = None,
+    project: Project = Path(),
+) -> None:
+    """Take quarantined files and rows back in after a fix of their source, or of a rule."""
+    store = _to_read(root)
+    tables = load_sources(project / "models" / "raw")
+    with (
+        open_lake(store, create=False) as connection,
+        Progress(TextColumn("Reading files again"), BarColumn(), MofNCompleteColumn(), console=console) as bar,
+    ):
+        task = bar.add_task("replay", total=None)
+        replayed = replay_raw(
+            store,
+            connection,
+            tables,
+            dataset,
+            datetime.now(UTC),
+            reason or (),
+            file or (),
+            lambda done, of: bar.update(task, completed=done, total=of),
+        )
+        read = replayed.files + len(replayed.broken)
+        bar.update(task, completed=read, total=read)
+    if not read:
+        narrowed = " that was asked for" if reason or file else ""
+        console.print(
+            f"Nothing to replay: the quarantine holds nothing of {escape(dataset)}{narrowed}.", soft_wrap=True
+        )
+        return
+    console.print(
+        f"Took {replayed.files:,} files of {escape(dataset)} back in, with {replayed.quarantined:,} quarantined rows "
+        "(a broken file counts as one).",
+        soft_wrap=True,
+    )
+    for key, detail in replayed.broken:
+        console.print(f"[red]broken[/] {escape(key)}: {escape(detail)}", soft_wrap=True, highlight=False)
+    console.print("Run `dbt build` (or `dbt run`) now: until then the tables are those of before.", soft_wrap=True)
 
 
 @app.command()

@@ -23,3 +23,7 @@ class RecordError(DatalakeError):
 
 class RawChangedError(DatalakeError):
     """A raw file that the ledger knows was changed or removed; raw is append-only."""
+
+
+class NotInLedgerError(DatalakeError):
+    """A data set or a file was named that the ledger does not hold."""

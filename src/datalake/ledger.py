@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,7 +64,8 @@ def check(
 ) -> Checked:
     """Read every raw file that the ledger doesn't know and enter it, all or none.
 
-    A broken file is copied to `errors/`; the models leave it out by its path.
+    A broken file is copied to `errors/`; the models leave it out by its path. Copies that a killed replay left there
+    are removed.
 
     Args:
         store: the lake.
@@ -77,17 +78,19 @@ def check(
         RawChangedError: a file that the ledger knows has another size now, or is gone.
         DeclarationError: a declared column is in none of a data set's files.
     """
-    connection.execute(_CREATE)
+    create_ledger(connection)
+    remove_copies_of_sound_files(store, connection)
     known: dict[str, int] = dict(connection.execute("select file, bytes from curated_db.raw_files").fetchall())
     new: list[StoredObject] = []
     for stored in store.list(RAW):
-        size = known.pop(_text(stored.key), None)
+        size = known.pop(entered_name(stored.key), None)
         if size is None:
             new.append(stored)
         elif size != stored.size:
             raise RawChangedError(
                 f"{stored.key} had {size:,} bytes when it was checked and has {stored.size:,} now. "
-                "Raw files are never changed: put the old one back and land the new one under another name."
+                "Raw files are never changed: put the old one back and land the new one under another name. Where the "
+                f"source delivered it anew, `datalake replay {dataset_of(stored.key)} --file {stored.key}` takes it in."
             )
     if known:
         raise RawChangedError(
@@ -95,33 +98,81 @@ def check(
             "Raw files are never removed by hand: put them back."
         )
 
-    inspections: list[Inspection] = []
-    with ThreadPoolExecutor() as readers:
-        for inspection in readers.map(lambda stored: _inspect(store, stored, tables), new):
-            inspections.append(inspection)
-            progress(len(inspections), len(new))
-    _check_declared_columns(store, connection, tables, new, inspections)
+    inspections = inspect_files(store, tables, new, progress)
+    check_declared_columns(store, connection, tables, new, inspections)
 
     for stored, inspection in zip(new, inspections, strict=True):
         if inspection.reason:
             with store.read(stored.key) as file:
-                store.put_if_absent(ERRORS + stored.key.removeprefix(RAW), file.read())
+                store.put_if_absent(copy_of(stored.key), file.read())
     _enter(connection, new, inspections, now)
     return Checked(
         files=len(new),
         rows=sum(inspection.rows for inspection in inspections),
         broken=tuple(
-            (_text(stored.key), inspection.detail or "")
+            (entered_name(stored.key), inspection.detail or "")
             for stored, inspection in zip(new, inspections, strict=True)
             if inspection.reason
         ),
     )
 
 
+def create_ledger(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the ledger where the lake has none yet."""
+    connection.execute(_CREATE)
+
+
+def entered_name(key: str) -> str:
+    """Return the text that stands for a key in the ledger: the key, its bytes that are not UTF-8 written out."""
+    return key.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def dataset_of(key: str) -> str:
+    """Return the data set in whose folder a raw file lies, declared or not."""
+    return key.split("/")[1]
+
+
+def copy_of(key: str) -> str:
+    """Return the key under which a broken raw file is kept."""
+    return ERRORS + key.removeprefix(RAW)
+
+
+def inspect_files(
+    store: FolderStore,
+    tables: Mapping[str, RawTable],
+    files: Sequence[StoredObject],
+    progress: Callable[[int, int], Any],
+) -> list[Inspection]:
+    """Read raw files, several at a time, and say what each holds.
+
+    Args:
+        store: the lake.
+        tables: the declared raw tables by name.
+        files: the files.
+        progress: told how many of them are read.
+    """
+    inspections: list[Inspection] = []
+    with ThreadPoolExecutor() as readers:
+        for inspection in readers.map(lambda stored: _inspect(store, stored, tables), files):
+            inspections.append(inspection)
+            progress(len(inspections), len(files))
+    return inspections
+
+
+def remove_copies_of_sound_files(store: FolderStore, connection: duckdb.DuckDBPyConnection) -> None:
+    """Remove from `errors/` what is a copy of a file that the ledger calls sound."""
+    copies = {entered_name(copy.key): copy.key for copy in store.list(ERRORS)}
+    if copies:
+        sound = connection.execute("select file from curated_db.raw_files where state = 'sound'").fetchall()
+        for (file,) in sound:
+            if copy_of(file) in copies:
+                store.remove(copies[copy_of(file)])
+
+
 def _inspect(store: FolderStore, stored: StoredObject, tables: Mapping[str, RawTable]) -> Inspection:
-    table = tables.get(_dataset(stored.key))
+    table = tables.get(dataset_of(stored.key))
     if table is None:
-        return Inspection(1, "undeclared_dataset", f"No source YAML declares the data set {_dataset(stored.key)}.")
+        return Inspection(1, "undeclared_dataset", f"No source YAML declares the data set {dataset_of(stored.key)}.")
     place = parse_key(stored.key)
     by_source = any(partition.name == "source" for partition in table.external.partitions)
     if place is None or (place.source is not None) != by_source:
@@ -131,44 +182,21 @@ def _inspect(store: FolderStore, stored: StoredObject, tables: Mapping[str, RawT
             f"Not under {table.external.location}{'source=NAME/' if by_source else ''}"
             "year=YYYY/month=MM/day=DD/, so no table can see it.",
         )
-    if _text(stored.key) != stored.key or re.search(r"[*?\[\n]", stored.key):
+    if entered_name(stored.key) != stored.key or re.search(r"[*?\[\n]", stored.key):
         return Inspection(1, "unreadable_name", "The file's name is not UTF-8, or has one of * ? [ or a line break.")
     with store.read(stored.key) as file:
         return inspect(file, stored.key, table)
 
 
-def _text(key: str) -> str:
-    return key.encode(errors="surrogateescape").decode(errors="backslashreplace")
-
-
-def _dataset(key: str) -> str:
-    return key.split("/")[1]
-
-
 def _enter(
     connection: duckdb.DuckDBPyConnection,
-    new: list[StoredObject],
-    inspections: list[Inspection],
+    new: Sequence[StoredObject],
+    inspections: Sequence[Inspection],
     now: datetime,
 ) -> None:
     row = connection.execute("select coalesce(max(file_id), 0) from curated_db.raw_files").fetchone()
     first = (row[0] if row else 0) + 1
-    places = [parse_key(stored.key) for stored in new]
-    entries = pa.table(
-        {
-            "file_id": pa.array(range(first, first + len(new)), pa.int64()),
-            "dataset": pa.array([_dataset(stored.key) for stored in new], pa.string()),
-            "file": pa.array([_text(stored.key) for stored in new], pa.string()),
-            "source": pa.array([place.source if place else None for place in places], pa.string()),
-            "arrived": pa.array([place.arrived if place else None for place in places], pa.string()),
-            "bytes": pa.array([stored.size for stored in new], pa.int64()),
-            "rows": pa.array([inspection.rows for inspection in inspections], pa.int64()),
-            "state": pa.array(["broken" if inspection.reason else "sound" for inspection in inspections], pa.string()),
-            "reason": pa.array([inspection.reason for inspection in inspections], pa.string()),
-            "detail": pa.array([inspection.detail for inspection in inspections], pa.string()),
-        }
-    )
-    connection.register("entries", entries)
+    connection.register("entries", entries(range(first, first + len(new)), new, inspections))
     connection.execute(
         "insert into curated_db.raw_files select *, cast($now as timestamptz) at time zone 'UTC' from entries",
         {"now": now.isoformat()},
@@ -176,17 +204,41 @@ def _enter(
     connection.unregister("entries")
 
 
-def _check_declared_columns(
+def entries(file_ids: Sequence[int], files: Sequence[StoredObject], inspections: Sequence[Inspection]) -> pa.Table:
+    """Return what the ledger holds of files, but for the time of the check."""
+    places = [parse_key(stored.key) for stored in files]
+    return pa.table(
+        {
+            "file_id": pa.array(file_ids, pa.int64()),
+            "dataset": pa.array([dataset_of(stored.key) for stored in files], pa.string()),
+            "file": pa.array([entered_name(stored.key) for stored in files], pa.string()),
+            "source": pa.array([place.source if place else None for place in places], pa.string()),
+            "arrived": pa.array([place.arrived if place else None for place in places], pa.string()),
+            "bytes": pa.array([stored.size for stored in files], pa.int64()),
+            "rows": pa.array([inspection.rows for inspection in inspections], pa.int64()),
+            "state": pa.array(["broken" if inspection.reason else "sound" for inspection in inspections], pa.string()),
+            "reason": pa.array([inspection.reason for inspection in inspections], pa.string()),
+            "detail": pa.array([inspection.detail for inspection in inspections], pa.string()),
+        }
+    )
+
+
+def check_declared_columns(
     store: FolderStore,
     connection: duckdb.DuckDBPyConnection,
     tables: Mapping[str, RawTable],
-    new: list[StoredObject],
-    inspections: list[Inspection],
+    files: Sequence[StoredObject],
+    inspections: Sequence[Inspection],
 ) -> None:
+    """Refuse files if a declared column is neither in one of them nor in a file that the ledger calls sound.
+
+    Raises:
+        DeclarationError: it names the column.
+    """
     seen: dict[str, set[str]] = defaultdict(set)
-    for stored, inspection in zip(new, inspections, strict=True):
+    for stored, inspection in zip(files, inspections, strict=True):
         if not inspection.reason and inspection.columns:
-            seen[_dataset(stored.key)].update(inspection.columns)
+            seen[dataset_of(stored.key)].update(inspection.columns)
     for dataset, columns in seen.items():
         declared = [column.name for column in tables[dataset].columns if not column.config.meta.optional]
         missing = [name for name in declared if name not in columns]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from datalake.errors import LakeRootError
+
+_PARTIAL = ".landing-"
+"""How the name of a file begins that is still being written; its writer holds its lock."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class FolderStore:
 
     @classmethod
     def open(cls, root: Path) -> FolderStore:
-        """Return the store at `root`, which is made where it is missing.
+        """Return the store at `root`, which is made where it is missing; what a killed writer left there is removed.
 
         Raises:
             LakeRootError: `root` is no folder, can't be made, read or written, or has a character of a pattern.
@@ -40,13 +45,14 @@ class FolderStore:
             )
         try:
             root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=root):
+            with tempfile.TemporaryFile(dir=root, prefix=_PARTIAL):
                 next(root.iterdir(), None)
         except OSError as error:
             raise LakeRootError(
                 f"The lake's root {root} can't be used: {error.strerror}. "
                 "Set DATALAKE_ROOT to a folder that you may read and write."
             ) from error
+        _remove_abandoned(root)
         return cls(root)
 
     def exists(self, key: str) -> bool:
@@ -58,20 +64,46 @@ class FolderStore:
         target = self.root / key
         if target.exists():
             return False
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.root, prefix=".landing-")
-        partial = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(body)
-            partial.chmod(0o644)
+        with self._written(body, target) as partial:
             try:
                 os.link(partial, target)  # fails where the key was taken meanwhile; never shows half a file
             except FileExistsError:
                 return False
-        finally:
-            partial.unlink()
         return True
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write the object whole, in the place of one that has its key."""
+        target = self.root / key
+        with self._written(body, target) as partial:
+            partial.replace(target)
+
+    def remove(self, key: str) -> None:
+        """Remove the object, if there is one."""
+        (self.root / key).unlink(missing_ok=True)
+
+    @contextmanager
+    def _written(self, body: bytes, target: Path) -> Iterator[Path]:
+        """Give a file that holds `body`, to be named `target`; under its own name it is gone afterwards."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file, partial = self._new_partial()
+        with file:
+            try:
+                file.write(body)
+                file.flush()
+                partial.chmod(0o644)
+                yield partial
+            finally:
+                partial.unlink(missing_ok=True)  # before `with` gives the lock up
+
+    def _new_partial(self) -> tuple[BinaryIO, Path]:
+        """Return an empty file, and its path, that no other process takes for abandoned."""
+        while True:
+            handle, name = tempfile.mkstemp(dir=self.root, prefix=_PARTIAL)
+            file = os.fdopen(handle, "wb")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(handle).st_nlink:  # not removed between being made and being locked
+                return file, Path(name)
+            file.close()
 
     def read(self, key: str) -> BinaryIO:
         """Open the object for reading."""
@@ -80,6 +112,13 @@ class FolderStore:
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield the objects under `prefix` (a folder), in the order of their keys."""
         yield from _walk(str(self.root / prefix), prefix.rstrip("/"))
+
+
+def _remove_abandoned(root: Path) -> None:
+    for partial in root.glob(f"{_PARTIAL}*"):
+        with suppress(OSError), partial.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails as long as its writer lives
+            partial.unlink()
 
 
 def _walk(folder: str, key: str) -> Iterator[StoredObject]:

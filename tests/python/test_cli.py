@@ -136,14 +136,18 @@ def test_query_cannot_write(run: Run, checked: Lake) -> None:
     assert checked.rows("select count(*) from curated_db.raw_files") == [(1,)]
 
 
-@pytest.mark.parametrize("command", [("query", "select 1"), ("summary",)], ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    "command", [("query", "select 1"), ("summary",), ("replay", "orders")], ids=lambda command: command[0]
+)
 def test_lake_that_is_not_there_yet_is_told_with_what_to_do(run: Run, lake: Lake, command: tuple[str, ...]) -> None:
     said = run(lake, *command).refusal
     assert said == f"There is no lake in {lake.root} yet. Run `datalake check`, then `dbt build`.\n"
 
 
 @pytest.mark.parametrize(
-    "command", [("query", "select 1"), ("summary",), ("check",), ("example",)], ids=lambda command: command[0]
+    "command",
+    [("query", "select 1"), ("summary",), ("check",), ("example",), ("replay", "orders")],
+    ids=lambda command: command[0],
 )
 def test_root_that_is_a_file_is_told_with_what_to_do(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
     lake = Lake(tmp_path / "lake")
@@ -203,6 +207,33 @@ def test_check_of_a_changed_file_is_told_in_a_sentence(run: Run, lake: Lake) -> 
     assert said.startswith(f"{FOLDER}a.json had {len(ORDER)} bytes when it was checked and has {2 * len(ORDER)} now.")
 
 
+def test_replay_says_what_it_took_in_and_what_is_broken(run: Run, lake: Lake) -> None:
+    lake.put(FOLDER + "a[red].json", b"\xff\n")
+    lake.put(FOLDER + "b.json", b"\xff\n")
+    lake.put(FOLDER + "c.json", ORDER)
+    run(lake, "check")
+    lake.put(FOLDER + "b.json", ORDER)
+    said = run(lake, "replay", "orders").answer
+    assert "Took 1 files of orders back in, with 1 quarantined rows" in said
+    assert f"broken {FOLDER}a[red].json: " in said
+    assert "Run `dbt build` (or `dbt run`) now" in said
+
+
+def test_replay_without_a_match_says_so(run: Run, checked: Lake) -> None:
+    said = run(checked, "replay", "orders").answer
+    assert "Nothing to replay: the quarantine holds nothing of orders." in said
+    said = run(checked, "replay", "orders", "--reason", "bad_price").answer
+    assert "Nothing to replay: the quarantine holds nothing of orders that was asked for." in said
+
+
+def test_replay_of_an_unknown_data_set_or_file_is_told_in_a_sentence(run: Run, checked: Lake) -> None:
+    assert run(checked, "replay", "order").refusal == (
+        "The ledger holds no file of a data set order; it holds orders.\n"
+    )
+    said = run(checked, "replay", "orders", "--file", "a.json").refusal
+    assert said.startswith(f"The ledger holds no file a.json of orders. Name it by its key, such as {FOLDER}a.json;")
+
+
 def test_summary_before_the_models_are_built_says_what_to_do(run: Run, checked: Lake) -> None:
     assert run(checked, "summary").refusal == (
         "The lake's models are not built yet. Run `dbt build`, or `make build`.\n"
@@ -211,5 +242,5 @@ def test_summary_before_the_models_are_built_says_what_to_do(run: Run, checked: 
 
 def test_program_without_a_command_shows_its_commands(run: Run, lake: Lake) -> None:
     done = run(lake)
-    for command in ("example", "check", "query", "summary"):
+    for command in ("example", "check", "replay", "query", "summary"):
         assert f" {command} " in done.out

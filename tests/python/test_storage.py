@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 
@@ -74,6 +74,26 @@ def test_object_that_is_there_is_left_alone(store: FolderStore) -> None:
     assert (store.root / KEY).stat().st_mtime_ns == written
 
 
+def test_object_is_replaced_whole_and_alone(store: FolderStore) -> None:
+    store.put(KEY, b"first and longer")
+    store.put(KEY, b"second")
+    assert files(store.root) == {KEY: b"second"}
+
+
+def test_replacement_that_fails_leaves_the_object_as_it_was(store: FolderStore) -> None:
+    store.put(KEY, b"first")
+    with file_size_limit(50_000), pytest.raises(OSError, match="too large"):
+        store.put(KEY, b"x" * 100_000)
+    assert files(store.root) == {KEY: b"first"}
+
+
+def test_removed_object_is_gone_and_can_be_removed_again(store: FolderStore) -> None:
+    store.put(KEY, b"")
+    for _ in range(2):
+        store.remove(KEY)
+        assert files(store.root) == {}
+
+
 def test_of_many_writers_of_one_key_exactly_one_wins(store: FolderStore) -> None:
     writers = 8
     start = Barrier(writers)
@@ -96,6 +116,31 @@ def test_write_that_fails_leaves_nothing_and_can_be_done_again(store: FolderStor
     assert files(store.root) == {}
     assert store.put_if_absent(KEY, body) is True
     assert files(store.root) == {KEY: body}
+
+
+def test_what_a_killed_writer_left_is_removed_when_the_store_is_opened(store: FolderStore) -> None:
+    (store.root / ".landing-abandoned").write_bytes(b"half")
+    FolderStore.open(store.root)
+    assert files(store.root) == {}
+
+
+def test_opening_a_store_takes_no_file_from_a_living_writer(store: FolderStore) -> None:
+    stop = Event()
+
+    def open_again_and_again() -> None:
+        while not stop.is_set():
+            FolderStore.open(store.root)
+
+    written = {f"raw/orders/{number}": bytes([number]) * 1_000 for number in range(200)}
+    with ThreadPoolExecutor(3) as pool:
+        openers = [pool.submit(open_again_and_again) for _ in range(3)]
+        try:
+            for key, body in written.items():
+                assert store.put_if_absent(key, body)
+        finally:
+            stop.set()
+    assert [opener.result() for opener in openers] == [None] * 3
+    assert files(store.root) == written
 
 
 def test_object_exists_once_it_is_written(store: FolderStore) -> None:
