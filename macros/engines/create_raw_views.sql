@@ -1,7 +1,11 @@
 {#- The raw tables for people: on the local target views over the sound files of the ledger, on Athena tables with
-    partition projection. A data set without a file is an empty table. -#}
+    partition projection. A data set without a file is an empty table.
+
+    A view names its files, and naming thousands takes as long as a day's increment. So a run makes only
+    views that are missing, `dbt run-operation create_raw_views` makes all, and a view that files came after says so
+    instead of leaving them out. -#}
 {% macro create_raw_views() -%}
-    {%- if execute and flags.WHICH in ('run', 'build', 'test') -%}
+    {%- if execute and flags.WHICH in ('run', 'build', 'test', 'run-operation') -%}
         {{ return(adapter.dispatch('create_raw_views')()) }}
     {%- endif -%}
 {%- endmacro %}
@@ -11,10 +15,32 @@
 {%- endmacro %}
 
 {% macro duckdb__create_raw_views() -%}
+    {%- set is_operation = flags.WHICH == 'run-operation' -%}
+    {%- set present = run_query("select table_name from information_schema.tables where table_schema = 'raw_db'") -%}
+    {%- set standing = [] if is_operation else present.columns[0].values() -%}
+    {%- set statements -%}
     create schema if not exists raw_db;
     {%- for table in graph.sources.values() if table.source_name == 'raw_db' %}
-    create or replace view raw_db.{{ table.name }} as {{ duckdb_raw_view(table, sound_files(table.name)) }};
+    {%- if table.name not in standing %}
+    create or replace view raw_db.{{ table.name }} as
+        {{ duckdb_raw_view(table, sound_files(table.name)) }} where {{ duckdb_is_complete(table.name) }};
+    {%- endif %}
     {%- endfor %}
+    {%- endset -%}
+    {%- if is_operation -%}
+        {%- do run_query(statements) -%}
+    {%- else -%}
+        {{ return(statements) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro duckdb_is_complete(dataset) -%}
+    {%- set newest = "select coalesce(max(file_id), 0) from curated_db.raw_files where dataset = '" ~ dataset ~ "' and state = 'sound'" -%}
+    case
+        when ({{ newest }}) > {{ run_query(newest).columns[0].values()[0] }}
+            then error('raw_db.{{ dataset }} lacks the newest files; renew it with `dbt run-operation create_raw_views`')
+        else true
+    end
 {%- endmacro %}
 
 {% macro duckdb_raw_view(table, files) -%}

@@ -19,7 +19,11 @@
     select
         {%- for column in columns %}
         {%- if column in nested %}
-        case when has_rewritten_number then json_extract_string(line, '$.{{ column }}') else fields.{{ column }} end as {{ column }},
+        case
+            when has_rewritten_number and left(fields.{{ column }}, 1) in ('{', '[')
+                then json_extract_string(line, '$.{{ column }}')
+            else fields.{{ column }}
+        end as {{ column }},
         {%- else %}
         fields.{{ column }},
         {%- endif %}
@@ -33,11 +37,14 @@
             source_file,
             has_rewritten_number,
             case
-                when left(ltrim(line, e' \t\r'), 1) = '{' and not coalesce(is_more_than_json, false)
-                    then try(from_json(
+                when
+                    (starts_with(line, '{') or starts_with(ltrim(line, e' \t\r'), '{'))
+                    and json_valid(line)
+                    and not coalesce(is_more_than_json, false)
+                    then from_json(
                         case when has_rewritten_number then {{ duckdb_quote_numbers('line') }} else line end,
                         '{ {%- for column in columns %}"{{ column }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }'
-                    ))
+                    )
             end as fields
         from (
             select

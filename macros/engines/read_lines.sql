@@ -26,9 +26,12 @@
             escape = '',
             new_line = '\n',
             strict_mode = false,
+            -- DuckDB's own 32 MB a file are dear for thousands of small files.
+            buffer_size = 4194304,
+            max_line_size = 2097152,
             filename = true
         )
-        where trim(line, e' \t\r') <> ''
+        where starts_with(line, '{') or trim(line, e' \t\r') <> ''
     )
     {%- else -%}
     (select null::varchar as line, null::varchar as source_file where false)

@@ -26,6 +26,8 @@
                 delim = ',',
                 quote = '"',
                 escape = '"',
+                buffer_size = 4194304,
+                max_line_size = 2097152,
                 filename = true
             )
             {%- elif files %}

@@ -11,6 +11,7 @@
         {%- set rule = node.test_metadata.kwargs -%}
         {%- do rules.append(dict(
             rule,
+            description=node.description,
             comparison=rule.comparison or '>=',
             threshold=var(rule.threshold) if rule.threshold is string else rule.threshold
         )) -%}

@@ -38,7 +38,7 @@ final as (
         session_id,
         properties,
         reasons,
-        case when reasons is not null then raw_record end as raw_record
+        case when reasons is not null then {{ raw_text(dataset) }} end as raw_record
     from with_reasons
 )
 

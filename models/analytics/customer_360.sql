@@ -1,17 +1,49 @@
-with customers as (
+{{ config(
+    materialized='incremental',
+    unique_key='customer_id',
+    post_hook=[
+        "{{ delete_vanished_profiles() }}",
+        "{{ remember_progress({
+            'orders': 'orders', 'users': 'users', 'customers': 'customers', 'events': 'events', 'api_events': 'events'
+        }) }}"
+    ]
+) }}
+-- depends_on: {{ ref('orders_parsed') }}
+-- depends_on: {{ ref('users_parsed') }}
+-- depends_on: {{ ref('customers_parsed') }}
+-- depends_on: {{ ref('events_parsed') }}
+-- depends_on: {{ ref('api_events_parsed') }}
+
+with {% if is_incremental() %}touched as (
+    {{ touched_profiles() }}
+),
+
+{% endif %}customers as (
     select * from {{ ref('customers') }}
+    {% if is_incremental() %}
+    where customer_id in (select customer_id from touched)
+    {% endif %}
 ),
 
 users as (
     select * from {{ ref('users') }}
+    {% if is_incremental() %}
+    where customer_id in (select customer_id from touched)
+    {% endif %}
 ),
 
 orders as (
     select * from {{ ref('orders') }}
+    {% if is_incremental() %}
+    where customer_id in (select customer_id from touched)
+    {% endif %}
 ),
 
 events as (
     select * from {{ ref('events') }}
+    {% if is_incremental() %}
+    where customer_id in (select customer_id from touched)
+    {% endif %}
 ),
 
 ordered as (

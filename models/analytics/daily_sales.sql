@@ -1,6 +1,5 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='merge',
     unique_key='order_date',
     post_hook=["{{ delete_vanished_dates() }}", "{{ remember_progress({'orders': 'orders'}) }}"]
 ) }}

@@ -1,6 +1,5 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='merge',
     unique_key=['order_date', 'product_id'],
     post_hook=["{{ delete_vanished_products() }}", "{{ remember_progress({'orders': 'orders'}) }}"]
 ) }}

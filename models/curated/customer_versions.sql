@@ -1,4 +1,7 @@
-{{ config(materialized='table', post_hook="{{ remember_progress({'customers': 'customers_parsed'}) }}") }}
+{{ config(
+    unique_key=['customer_id', 'version_at'],
+    post_hook="{{ remember_progress({'customers': 'customers_parsed'}) }}"
+) }}
 
 -- The change log in order, without repeats: of several changes of a customer committed at the same moment the
 -- last to arrive counts.
@@ -20,9 +23,10 @@ with changes as (
                 address desc,
                 age desc,
                 income desc
-        ) as recency
+        ) as recency,
+        count(*) over (partition by customer_id, version_at) as change_count
     from {{ ref('customers_parsed') }}
-    where reasons is null
+    where reasons is null and {{ is_touched('customers', 'customer_id') }}
 ),
 
 final as (
@@ -30,6 +34,10 @@ final as (
         customer_id,
         version_at,
         lead(version_at) over (partition by customer_id order by version_at) as next_version_at,
+        cast(
+            sum(case operation when 'D' then 0 else 1 end) over (partition by customer_id order by version_at) as bigint
+        ) as version_number,
+        row_number() over (partition by customer_id order by version_at) = 1 as is_first,
         operation = 'D' as is_delete,
         coalesce(lead(operation) over (partition by customer_id order by version_at) = 'D', false) as ended_by_delete,
         name,
@@ -40,6 +48,8 @@ final as (
         address,
         age,
         income,
+        change_count,
+        file_id,
         source_file
     from changes
     where recency = 1

@@ -42,7 +42,7 @@ final as (
         -- A full load without a time came before every change.
         case when commit_ts is null then {{ beginning_of_time() }} else committed_at end as version_at,
         reasons,
-        case when reasons is not null then raw_record end as raw_record
+        case when reasons is not null then {{ raw_text('customers') }} end as raw_record
     from with_reasons
 )
 

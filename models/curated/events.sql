@@ -3,61 +3,70 @@
     post_hook="{{ remember_progress({'events': 'events_parsed', 'api_events': 'api_events_parsed'}) }}"
 ) }}
 
-with versions as (
+with sound as (
     select
         *,
-        {{ in_new_file('events') }} as is_new
+        0 as is_from_api
     from {{ ref('events_parsed') }}
     where reasons is null
     union all
     select
         *,
-        {{ in_new_file('api_events') }} as is_new
+        1 as is_from_api
     from {{ ref('api_events_parsed') }}
     where reasons is null
 ),
 
-{% if is_incremental() %}
-touched as (
-    select event_id from versions where is_new group by event_id
-),
-{% endif %}
-
-ranked as (
+versions as (
     select
         *,
-        row_number() over (
-            partition by event_id
-            order by
-                arrived desc,
-                {{ arrival('source_file') }} desc,
-                source_file desc,
-                occurred_at desc,
-                event_type desc,
-                customer_id desc,
-                product_id desc,
-                session_id desc,
-                properties desc
-        ) as recency
-    from versions
+        {{ arrival('source_file') }} as arrival
+    from sound
     {% if is_incremental() %}
-    where event_id in (select event_id from touched)
+    where event_id in (
+        {{ touched_keys('events', 'event_id') }}
+        union all
+        {{ touched_keys('api_events', 'event_id') }}
+    )
     {% endif %}
+),
+
+{{ newest_versions('versions', key='event_id', moment='arrived', ties=[
+    'arrival',
+    'source_file',
+    'occurred_at',
+    'event_type',
+    'customer_id',
+    'product_id',
+    'session_id',
+    'properties'
+]) }},
+
+from_api as (
+    select
+        event_id,
+        count(*) as version_count
+    from versions
+    where is_from_api = 1
+    group by event_id
 ),
 
 final as (
     select
-        event_id,
-        coalesce(source, 'events-stream') as source,
-        customer_id,
-        event_type,
-        product_id,
-        occurred_at,
-        session_id,
-        properties,
-        source_file
-    from ranked
-    where recency = 1
+        newest.event_id,
+        coalesce(newest.source, 'events-stream') as source,
+        newest.customer_id,
+        newest.event_type,
+        newest.product_id,
+        newest.occurred_at,
+        newest.session_id,
+        newest.properties,
+        newest.version_count,
+        coalesce(from_api.version_count, 0) as api_version_count,
+        newest.file_id,
+        newest.source_file
+    from newest
+    left join from_api on newest.event_id = from_api.event_id
 )
 
 select * from final

@@ -1,41 +1,21 @@
 {{ config(unique_key='order_id', post_hook="{{ remember_progress({'orders': 'orders_parsed'}) }}") }}
 
 with versions as (
-    select
-        *,
-        {{ in_new_file('orders') }} as is_new
-    from {{ ref('orders_parsed') }}
-    where reasons is null
+    select * from {{ ref('orders_parsed') }}
+    where reasons is null and {{ is_touched('orders', 'order_id') }}
 ),
 
-{% if is_incremental() %}
-touched as (
-    select order_id from versions where is_new group by order_id
-),
-{% endif %}
-
-ranked as (
-    select
-        *,
-        row_number() over (
-            partition by order_id
-            order by
-                version_at desc,
-                arrived desc,
-                source_file desc,
-                price desc,
-                quantity desc,
-                discount desc,
-                customer_id desc,
-                product_id desc,
-                created_at desc,
-                updated_at desc
-        ) as recency
-    from versions
-    {% if is_incremental() %}
-    where order_id in (select order_id from touched)
-    {% endif %}
-),
+{{ newest_versions('versions', key='order_id', moment='version_at', ties=[
+    'arrived',
+    'source_file',
+    'price',
+    'quantity',
+    'discount',
+    'customer_id',
+    'product_id',
+    'created_at',
+    'updated_at'
+]) }},
 
 final as (
     select
@@ -49,9 +29,10 @@ final as (
         order_date,
         created_at,
         updated_at,
+        version_count,
+        file_id,
         source_file
-    from ranked
-    where recency = 1
+    from newest
 )
 
 select * from final

@@ -58,7 +58,7 @@ final as (
         updated_utc as updated_at,
         case when updated_at is null then created_utc else updated_utc end as version_at,
         reasons,
-        case when reasons is not null then raw_record end as raw_record
+        case when reasons is not null then {{ raw_text('orders') }} end as raw_record
     from with_reasons
 )
 

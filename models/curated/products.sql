@@ -1,39 +1,19 @@
 {{ config(unique_key='product_id', post_hook="{{ remember_progress({'products': 'products_parsed'}) }}") }}
 
 with versions as (
-    select
-        *,
-        {{ in_new_file('products') }} as is_new
-    from {{ ref('products_parsed') }}
-    where reasons is null
+    select * from {{ ref('products_parsed') }}
+    where reasons is null and {{ is_touched('products', 'product_id') }}
 ),
 
-{% if is_incremental() %}
-touched as (
-    select product_id from versions where is_new group by product_id
-),
-{% endif %}
-
-ranked as (
-    select
-        *,
-        row_number() over (
-            partition by product_id
-            order by
-                version_at desc,
-                arrived desc,
-                source_file desc,
-                price desc,
-                name desc,
-                category desc,
-                department desc,
-                brand desc
-        ) as recency
-    from versions
-    {% if is_incremental() %}
-    where product_id in (select product_id from touched)
-    {% endif %}
-),
+{{ newest_versions('versions', key='product_id', moment='version_at', ties=[
+    'arrived',
+    'source_file',
+    'price',
+    'name',
+    'category',
+    'department',
+    'brand'
+]) }},
 
 final as (
     select
@@ -44,9 +24,10 @@ final as (
         brand,
         price,
         updated_at,
+        version_count,
+        file_id,
         source_file
-    from ranked
-    where recency = 1
+    from newest
 )
 
 select * from final

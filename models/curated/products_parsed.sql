@@ -38,7 +38,7 @@ final as (
         updated_utc as updated_at,
         updated_utc as version_at,
         reasons,
-        case when reasons is not null then raw_record end as raw_record
+        case when reasons is not null then {{ raw_text('products') }} end as raw_record
     from with_reasons
 )
 

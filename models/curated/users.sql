@@ -1,40 +1,20 @@
 {{ config(unique_key='user_id', post_hook="{{ remember_progress({'users': 'users_parsed'}) }}") }}
 
 with versions as (
-    select
-        *,
-        {{ in_new_file('users') }} as is_new
-    from {{ ref('users_parsed') }}
-    where reasons is null
+    select * from {{ ref('users_parsed') }}
+    where reasons is null and {{ is_touched('users', 'user_id') }}
 ),
 
-{% if is_incremental() %}
-touched as (
-    select user_id from versions where is_new group by user_id
-),
-{% endif %}
-
-ranked as (
-    select
-        *,
-        row_number() over (
-            partition by user_id
-            order by
-                version_at desc,
-                arrived desc,
-                source_file desc,
-                customer_id desc,
-                email desc,
-                phone desc,
-                newsletter desc,
-                created_at desc,
-                updated_at desc
-        ) as recency
-    from versions
-    {% if is_incremental() %}
-    where user_id in (select user_id from touched)
-    {% endif %}
-),
+{{ newest_versions('versions', key='user_id', moment='version_at', ties=[
+    'arrived',
+    'source_file',
+    'customer_id',
+    'email',
+    'phone',
+    'newsletter',
+    'created_at',
+    'updated_at'
+]) }},
 
 final as (
     select
@@ -45,9 +25,10 @@ final as (
         newsletter,
         created_at,
         updated_at,
+        version_count,
+        file_id,
         source_file
-    from ranked
-    where recency = 1
+    from newest
 )
 
 select * from final

@@ -1,10 +1,11 @@
 {#- A quality rule, declared once. As a dbt test it holds on the model when `quality_results`, which measures all
     rules of a model in one scan, says so.
 
-    rule: its name, lower case with `_`; description: a sentence; measure: completeness, uniqueness, row_count,
+    rule: its name, lower case with `_`; measure: completeness, uniqueness, row_count,
     above or matches; column: what it measures (not for row_count); comparison: > or >=; threshold: a number, or
-    the name of a var; value: what `above` compares with; pattern: what `matches` looks for. -#}
-{% test quality_rule(model, rule, description, measure, threshold, comparison='>=', column=none, value=none, pattern=none) %}
+    the name of a var; value: what `above` compares with; pattern: what `matches` looks for. The test's
+    own description is the rule in a sentence. -#}
+{% test quality_rule(model, rule, measure, threshold, comparison='>=', column=none, value=none, pattern=none) %}
 {{ after_reconciliation() }}
 select *
 from {{ ref('quality_results') }}

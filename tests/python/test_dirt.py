@@ -6,6 +6,7 @@ import gzip
 from io import BytesIO
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -308,7 +309,21 @@ def test_broken_file_is_kept_whole_under_errors(dirty_lake: Lake) -> None:
     assert (dirty_lake.root / key.replace("raw/", "errors/")).read_bytes() == LAST_ORDERS
 
 
+def test_raw_view_that_lacks_files_says_how_to_renew_it(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for number, files in enumerate(FILES):
+        for key, body in files.items():
+            lake.put(key, body)
+        lake.check()
+        if number == 0:
+            lake.dbt("run", "--select", "dim_date")
+            assert lake.rows("select count(*) from raw_db.orders") == [(7,)]
+    with pytest.raises(duckdb.InvalidInputException, match="dbt run-operation create_raw_views"):
+        lake.rows("select count(*) from raw_db.orders")
+
+
 def test_raw_views_show_the_sound_files(dirty_lake: Lake) -> None:
+    dirty_lake.dbt("run-operation", "create_raw_views")
     counts = {
         name: dirty_lake.rows(f"select count(*) from raw_db.{name}")[0][0]
         for name in ("orders", "users", "products", "customers", "events", "api_events", "accounts")

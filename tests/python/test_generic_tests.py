@@ -44,28 +44,28 @@ models:
       - quality_rule:
           name: passes_rule_completeness
           arguments:
-            {rule: completeness_rule, description: d, measure: completeness, column: id,
-              comparison: '>', threshold: enough}
+            {rule: completeness_rule, measure: completeness, column: id, comparison: '>', threshold: enough}
       - quality_rule:
           name: fails_rule_completeness_at_the_threshold
           arguments:
-            {rule: exact_rule, description: d, measure: completeness, column: id, comparison: '>', threshold: 0.75}
+            {rule: exact_rule, measure: completeness, column: id, comparison: '>', threshold: 0.75}
       - quality_rule:
           name: passes_rule_completeness_that_may_equal_the_threshold
-          arguments: {rule: equal_rule, description: d, measure: completeness, column: id, threshold: 0.75}
+          arguments: {rule: equal_rule, measure: completeness, column: id, threshold: 0.75}
       - quality_rule:
           name: fails_rule_above
-          arguments: {rule: above_rule, description: d, measure: above, column: amount, value: 0, threshold: 1}
+          arguments: {rule: above_rule, measure: above, column: amount, value: 0, threshold: 1}
       - quality_rule:
           name: fails_rule_matches
           arguments:
-            {rule: matches_rule, description: d, measure: matches, column: label, pattern: '[a-z][0-9]', threshold: 1}
+            {rule: matches_rule, measure: matches, column: label, pattern: '[a-z][0-9]', threshold: 1}
       - quality_rule:
           name: fails_rule_uniqueness
-          arguments: {rule: unique_rule, description: "it's", measure: uniqueness, column: id, threshold: 0.5}
+          description: "it's"
+          arguments: {rule: unique_rule, measure: uniqueness, column: id, threshold: 0.5}
       - quality_rule:
           name: passes_rule_row_count
-          arguments: {rule: rows_rule, description: d, measure: row_count, comparison: '>', threshold: 3}
+          arguments: {rule: rows_rule, measure: row_count, comparison: '>', threshold: 3}
     columns:
       - name: id
         data_tests:
@@ -158,3 +158,4 @@ def test_rules_are_measured_with_violations_and_examples(
     assert measured["matches_rule"] == [2, 0.5, 1, "-5, 30"]
     assert measured["unique_rule"] == [1, pytest.approx(1 / 3), 0.5, "2"]
     assert measured["rows_rule"] == [0, 4, 3, None]
+    assert lake.rows("select description from main.quality_results where rule = 'unique_rule'") == [("it's",)]

@@ -1,29 +1,27 @@
-{{ config(post_hook="{{ remember_progress({'customers': 'customer_versions'}) }}") }}
+{{ config(
+    materialized='incremental',
+    unique_key='customer_key',
+    post_hook=["{{ delete_vanished_customer_keys() }}", "{{ remember_progress({'customers': 'customer_versions'}) }}"]
+) }}
+-- depends_on: {{ ref('customers_parsed') }}
 
 with versions as (
     select * from {{ ref('customer_versions') }}
-),
-
-numbered as (
-    select
-        *,
-        row_number() over (partition by customer_id order by version_at) as version_number
-    from versions
-    where not is_delete
+    where not is_delete and {{ is_touched('customers', 'customer_id') }}
 ),
 
 known as (
     select
-        customer_id || '-' || cast(version_number as varchar) as customer_key,
+        {{ customer_key() }} as customer_key,
         customer_id,
         segment,
         region,
         age,
         income,
-        case when version_number = 1 then {{ beginning_of_time() }} else version_at end as valid_from,
+        case when is_first then {{ beginning_of_time() }} else version_at end as valid_from,
         next_version_at as valid_to,
         next_version_at is null as is_current
-    from numbered
+    from versions
 ),
 
 final as (

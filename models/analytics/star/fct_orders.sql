@@ -1,14 +1,17 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='merge',
     unique_key='order_id',
     post_hook="{{ remember_progress({'orders': 'orders', 'customers': 'dim_customer'}) }}"
 ) }}
 -- depends_on: {{ ref('orders_parsed') }}
 -- depends_on: {{ ref('customers_parsed') }}
 
-with orders as (
-    select * from {{ ref('orders') }}
+with products as (
+    select * from {{ ref('dim_product') }}
+),
+
+dates as (
+    select * from {{ ref('dim_date') }}
 ),
 
 customers as (
@@ -21,19 +24,13 @@ customers as (
     from {{ ref('dim_customer') }}
 ),
 
-products as (
-    select * from {{ ref('dim_product') }}
-),
-
-dates as (
-    select * from {{ ref('dim_date') }}
-),
-
 {% if is_incremental() %}
 touched as (
-    {{ touched_values('orders', 'order_id', 'order_id') }}
+    {{ touched_keys('orders', 'order_id') }}
     union
-    select order_id from orders where customer_id in ({{ touched_values('customers', 'customer_id', 'customer_id') }})
+    select order_id
+    from {{ ref('orders') }}
+    where customer_id in ({{ touched_keys('customers', 'customer_id') }})
     union
     -- A product that came after its orders.
     select known.order_id
@@ -48,6 +45,13 @@ touched as (
     where known.date_key = {{ unknown_date_key() }}
 ),
 {% endif %}
+
+orders as (
+    select * from {{ ref('orders') }}
+    {% if is_incremental() %}
+    where order_id in (select order_id from touched)
+    {% endif %}
+),
 
 final as (
     select
@@ -71,9 +75,6 @@ final as (
             and orders.created_at < customers.valid_to
     left join products on orders.product_id = products.product_id
     left join dates on orders.order_date = dates.calendar_date
-    {% if is_incremental() %}
-    where orders.order_id in (select order_id from touched)
-    {% endif %}
 )
 
 select * from final

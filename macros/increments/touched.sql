@@ -1,0 +1,45 @@
+{#- In an increment, whether a row's key came with files this model has not taken yet; else true. -#}
+{% macro is_touched(dataset, key) -%}
+    {%- if is_incremental() -%}
+    {{ key }} in ({{ touched_keys(dataset, key) }})
+    {%- else -%}
+    true
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The keys that came, sound, with files this model has not taken yet. -#}
+{% macro touched_keys(dataset, key) -%}
+    select {{ key }}
+    from {{ ref(dataset ~ '_parsed') }}
+    where reasons is null and {{ in_new_file(dataset) }}
+{%- endmacro %}
+
+{#- The values of `column` in every sound version, old and new, of those keys: the dates or customers whose rows must
+    be made again. Keys that came through `also_through` count too. -#}
+{% macro touched_values(dataset, key, column, also_through=none) -%}
+    select {{ column }}
+    from {{ ref(dataset ~ '_parsed') }}
+    where
+        reasons is null
+        and {{ key }} in (
+            {{ touched_keys(dataset, key) }}
+            {%- if also_through %}
+            union all
+            {{ touched_keys(also_through, key) }}
+            {%- endif %}
+        )
+    group by {{ column }}
+{%- endmacro %}
+
+{#- The customers whose orders, accounts, events or own rows changed. -#}
+{% macro touched_profiles() -%}
+    {{ touched_keys('customers', 'customer_id') }}
+    union
+    {{ touched_values('orders', 'order_id', 'customer_id') }}
+    union
+    {{ touched_values('users', 'user_id', 'customer_id') }}
+    union
+    {{ touched_values('events', 'event_id', 'customer_id', also_through='api_events') }}
+    union
+    {{ touched_values('api_events', 'event_id', 'customer_id', also_through='events') }}
+{%- endmacro %}
