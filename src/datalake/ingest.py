@@ -6,10 +6,9 @@ import csv
 import gzip
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import groupby
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -51,6 +50,21 @@ def _hour(when: datetime) -> datetime:
     return when.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
+def _by_hour(records: Iterable[tuple[datetime, Record]]) -> Iterator[tuple[datetime, list[Record]]]:
+    """Yield runs of records of one hour; most records only cost a comparison with the bounds of the last one's."""
+    batch: list[Record] = []
+    start = end = datetime.min.replace(tzinfo=UTC)
+    for when, record in records:
+        if when.tzinfo is None or not start <= when < end:
+            if batch:
+                yield start, batch
+            start, batch = _hour(when), []
+            end = start + timedelta(hours=1)
+        batch.append(record)
+    if batch:
+        yield start, batch
+
+
 def land_hourly(
     store: FolderStore,
     dataset: str,
@@ -81,11 +95,10 @@ def land_hourly(
     """
     total = Landed()
     latest = None
-    for hour, group in groupby(records, key=lambda timed: _hour(timed[0])):
+    for hour, batch in _by_hour(records):
         if latest is not None and hour < latest:
             raise RecordError(f"A record of {hour:%Y-%m-%d %H}h comes after one of {latest:%H}h; sort them by arrival.")
         latest = hour
-        batch = [record for _, record in group]
         key = raw_key(dataset, hour, suffix, source)
         if not store.exists(key) and store.put_if_absent(key, encode(batch)):
             total += Landed(written=1, records=len(batch))
@@ -102,17 +115,27 @@ def ndjson(records: Sequence[Record]) -> bytes:
         RecordError: a record is no JSON object.
     """
     lines = bytearray()
+    try:
+        for record in records:
+            lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        _refuse(records)
+    if b"null" in lines or not all(isinstance(record, dict) for record in records):
+        _refuse(records)
+    return gzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0)
+
+
+def _refuse(records: Sequence[Record]) -> None:
+    """Raise the error of the first record that is no JSON object, if there is one."""
     for position, record in enumerate(records, 1):
-        if not isinstance(record, Mapping):
+        if not isinstance(record, dict):
             raise RecordError(f"Record {position} is a {type(record).__name__}, not an object.")
         try:
-            line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+            orjson.dumps(record)
         except TypeError as error:
             raise RecordError(f"Record {position} has a value that JSON can't hold: {error}") from error
-        if b"null" in line and _has_no_number(record):
+        if _has_no_number(record):
             raise RecordError(f"Record {position} has a value that JSON can't hold: a number that is none or infinite")
-        lines += line
-    return gzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0)
 
 
 def _has_no_number(value: object) -> bool:
