@@ -60,8 +60,8 @@ def summarize(connection: duckdb.DuckDBPyConnection, run_results: Path) -> Summa
 
     Args:
         connection: the lake's database.
-        run_results: dbt's `target/run_results.json`; no tests are counted where it is missing, or of a command
-            that runs none.
+        run_results: dbt's `target/run_results.json`; no tests are counted where it is missing, half written or of
+            a command that runs none.
 
     Raises:
         DatalakeError: the models were not built yet.
@@ -101,7 +101,10 @@ def _count(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> int
 def _tests(run_results: Path) -> Counter[str]:
     if not run_results.exists():
         return Counter()
-    artifact = json.loads(run_results.read_text(encoding="utf-8"))
+    try:
+        artifact = json.loads(run_results.read_text(encoding="utf-8"))
+    except json.JSONDecodeError:  # a dbt that was killed while it wrote them
+        return Counter()
     if artifact["args"].get("which") not in ("build", "test"):
         return Counter()
     return Counter(result["status"] for result in artifact["results"] if result["unique_id"].startswith("test."))

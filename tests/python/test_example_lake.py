@@ -112,3 +112,9 @@ def test_summary_tells_tables_accounts_quarantine_and_tests(example_lake: Lake) 
     assert "370,232" in said
     assert "total_not_above_zero" in said
     assert " pass." in said
+
+
+def test_summary_does_without_results_that_a_killed_dbt_left_half_written(example_lake: Lake, tmp_path: Path) -> None:
+    half = tmp_path / "run_results.json"
+    half.write_text('{"metadata": {')
+    assert "none run yet" in example_lake.run("datalake", "summary", "--results", str(half))
