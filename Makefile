@@ -10,8 +10,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SQL
 
 READY := .venv/.ready
+BENCH_READY := .venv-bench/.ready
 
-.PHONY: help build test test-fast lint format docs query clean lock browser
+.PHONY: help build test test-fast soak bench lint format docs query clean lock browser
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,6 +29,14 @@ test: $(READY) lint browser ## Run every test
 
 test-fast: $(READY) ## Run the tests that need no browser and no full build
 	pytest -m "not server"
+
+soak: $(READY) ## Run the random tests long: 5,000 dirty folders, 1,000 kills, 500 change logs
+	pytest tests/python/test_nothing_lost.py --folders 5000 --seed $(or $(SEED),$$RANDOM)
+	pytest tests/python/test_change_log.py --histories 500 --seed $(or $(SEED),$$RANDOM)
+	pytest tests/python/test_killed_runs.py --kills 1000 --seed $(or $(SEED),$$RANDOM)
+
+bench: $(READY) $(BENCH_READY) ## Measure the models against other ways, see docs/benchmarks.md
+	python benchmarks/run.py
 
 lint: $(READY) ## Check style and types
 	ruff check
@@ -63,6 +72,11 @@ lock: $(READY) ## Renew requirements.lock after a change of pyproject.toml
 browser: # Debian's Chromium, for the test of the lineage page
 	@command -v chromium chromedriver > /dev/null || (apt-get update -qq && apt-get install -y -qq chromium chromium-driver) \
 		|| { echo "make test needs chromium and chromedriver; install them with your package manager." >&2; exit 1; }
+
+$(BENCH_READY): benchmarks/requirements.lock $(READY)
+	$(PYTHON) -m venv --without-pip .venv-bench
+	VIRTUAL_ENV=.venv-bench .venv/bin/uv pip sync --quiet --require-hashes benchmarks/requirements.lock
+	touch $@
 
 $(READY): requirements.lock pyproject.toml profiles.yml.example
 	@command -v $(PYTHON) > /dev/null || { \

@@ -1,0 +1,408 @@
+"""Measure the models against other ways to build the same tables, all in one run, and print ratios.
+
+Every build is a fresh process, the ways take turns, and the figure is the median of the repeats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import orjson
+from equality import require_equal
+from raw_data import write_raw
+from rich.console import Console
+from rich.table import Table
+
+from datalake.ingest import land_hourly, ndjson
+from datalake.storage import FolderStore
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parent
+BIN = Path(sys.executable).parent
+BENCH_PYTHON = PROJECT / ".venv-bench" / "bin" / "python"
+
+SHORT = 30
+"""Days of the lake that has little history, for the increments."""
+
+console = Console()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that has ended: its seconds by the wall, its peak memory in bytes and what it printed."""
+
+    seconds: float
+    peak: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Built:
+    """A build by dbt.
+
+    Attributes:
+        wall: seconds of the whole process.
+        span: seconds from the start of the first model to the end of the last.
+        peak: memory of the process in bytes.
+        models: seconds of all model nodes together, but for the quality results.
+        rules: seconds of all tests and of the quality results together.
+    """
+
+    wall: float
+    span: float
+    peak: int
+    models: float
+    rules: float
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was asked for."""
+
+    folder: Path
+    orders: int
+    days: int
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake to be built again and again: raw files and the ledger as `datalake check` left it."""
+
+    root: Path
+    orders: int
+    days: int
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB database with the ledger and every table."""
+        return self.root / "lake.duckdb"
+
+    @property
+    def target(self) -> Path:
+        """Where dbt leaves its artifacts."""
+        return self.root / "target"
+
+    def make(self) -> None:
+        """Write and check the raw files, unless they are there."""
+        if not self._kept("checked").exists():
+            console.print(f"Writing {self.orders:,} orders in {self.days} days under {self.root} ...")
+            write_raw(self.root, self.orders, self.days)
+            self.check()
+            self.keep("checked")
+
+    def check(self) -> None:
+        """Enter new files in the ledger."""
+        run([str(BIN / "datalake"), "check"], {"DATALAKE_ROOT": str(self.root)})
+
+    def keep(self, name: str) -> None:
+        """Keep the database as it is now under a name."""
+        shutil.copy(self.database, self._kept(name))
+
+    def restore(self, name: str) -> None:
+        """Bring back the database that was kept under a name."""
+        shutil.copy(self._kept(name), self.database)
+
+    def _kept(self, name: str) -> Path:
+        return self.root / f"{name}.duckdb"
+
+    def dbt(self, *command: str) -> Built:
+        """Run dbt on this lake."""
+        done = run(
+            [str(BIN / "dbt"), "--quiet", *command, "--target-path", str(self.target), "--log-path", str(self.root)],
+            {"DATALAKE_ROOT": str(self.root), "DBT_PROFILES_DIR": str(PROJECT)},
+        )
+        results = json.loads((self.target / "run_results.json").read_text(encoding="utf-8"))["results"]
+        models = {
+            result["unique_id"]: _period(result) for result in results if result["unique_id"].startswith("model.")
+        }
+        rules = [_period(result) for result in results if result["unique_id"].startswith("test.")]
+        rules += [models[node] for node in models if node.endswith(".quality_results")]
+        return Built(
+            wall=done.seconds,
+            span=max(end for _, end in models.values()) - min(start for start, _ in models.values()),
+            peak=done.peak,
+            models=sum(end - start for node, (start, end) in models.items() if not node.endswith(".quality_results")),
+            rules=sum(end - start for start, end in rules),
+        )
+
+    def full_refresh(self) -> Built:
+        """Build every model from nothing."""
+        self.restore("checked")
+        return self.dbt("run", "--full-refresh")
+
+
+def _period(result: dict[str, Any]) -> tuple[float, float]:
+    times = [
+        datetime.fromisoformat(timing[edge]).timestamp()
+        for timing in result["timing"]
+        for edge in ("started_at", "completed_at")
+    ]
+    return (min(times), max(times)) if times else (0.0, 0.0)
+
+
+def run(command: Sequence[str], environment: dict[str, str] | None = None) -> Finished:
+    """Run a command to its end.
+
+    Raises:
+        RuntimeError: it failed; the text ends with what it printed.
+    """
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{output[-4000:]}")
+    return Finished(time.perf_counter() - started, usage.ru_maxrss * 1024, output)
+
+
+def printed_seconds(done: Finished) -> float:
+    """Return the seconds that one of the other ways printed as its last line."""
+    return float(done.output.strip().splitlines()[-1])
+
+
+Rows = list[tuple[str, str]]
+"""What was measured, and the figure."""
+
+
+def full(bench: Bench) -> Rows:
+    """Compare a full refresh with the other ways, each checked to make the same rows."""
+    lake = lake_of(bench)
+    by_hand, spark, mesh = (lake.root / name for name in ("by_hand.duckdb", "spark", "mesh"))
+    ways: dict[str, tuple[list[str], Path]] = {
+        "a script by hand": ([sys.executable, str(HERE / "by_hand.py"), str(lake.root), str(by_hand)], by_hand),
+        "PySpark": ([str(BENCH_PYTHON), str(HERE / "spark.py"), str(lake.root), str(spark)], spark),
+        "SQLMesh": (
+            [str(BENCH_PYTHON), str(HERE / "mesh.py"), str(lake.root), str(lake.target), str(mesh)],
+            mesh / "built.duckdb",
+        ),
+    }
+    built: list[Built] = []
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    peaks: dict[str, list[int]] = {name: [] for name in ways}
+    for repeat in range(bench.repeats):
+        built.append(lake.full_refresh())
+        for name, (command, output) in ways.items():
+            done = run(command)
+            seconds[name].append(printed_seconds(done))
+            peaks[name].append(done.peak)
+            if repeat == 0:
+                require_equal(lake.database, output)
+    span = median(each.span for each in built)
+    rows = [(f"Full refresh / {name}", f"{span / median(took):.2f}") for name, took in seconds.items()]
+    start = median(each.wall - each.span for each in built)
+    by_hand_peak = median(peaks["a script by hand"])
+    return [
+        *rows,
+        ("Start of dbt / full refresh", f"{start / span:.2f}"),
+        ("Memory of the full refresh / a script by hand", f"{median(each.peak for each in built) / by_hand_peak:.2f}"),
+        ("Memory of the full refresh", f"{median(each.peak for each in built) / 1e9:.1f} GB"),
+    ]
+
+
+def increment(bench: Bench) -> Rows:
+    """Compare one more day on a long history with one on a short history and with a full refresh."""
+    lakes = (lake_of(bench), short_lake(bench))
+    for lake in lakes:
+        lake.make()
+        lake.full_refresh()
+        lake.keep("built")
+    spans: dict[Path, list[Built]] = {lake.root: [] for lake in lakes}
+    refreshed: list[Built] = []
+    for lake in lakes:
+        _add_day(lake)
+    try:
+        for _ in range(bench.repeats):
+            for lake in lakes:
+                lake.restore("one_day_more")
+                spans[lake.root].append(lake.dbt("run"))
+            lakes[0].restore("one_day_more")
+            refreshed.append(lakes[0].dbt("run", "--full-refresh"))
+    finally:
+        for lake in lakes:
+            _remove_day(lake)
+    long, short = (median(each.span for each in spans[lake.root]) for lake in lakes)
+    whole = median(each.span for each in refreshed)
+    peak = median(each.peak for each in spans[lakes[0].root]) / median(each.peak for each in refreshed)
+    return [
+        (f"One more day on {bench.days} days / on {lakes[1].days} days", f"{long / short:.2f}"),
+        ("One more day / full refresh", f"{long / whole:.3f}"),
+        ("Memory of one more day / full refresh", f"{peak:.2f}"),
+    ]
+
+
+def _add_day(lake: Lake) -> None:
+    """Write the raw files of one more day and check them, in a database kept as one_day_more."""
+    write_raw(lake.root / "next", lake.orders, lake.days, first=lake.days + 1, last=lake.days + 1)
+    for file in _next_day(lake):
+        place = lake.root / file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)  # a run that was killed left it
+        os.link(lake.root / "next" / file, place)
+    lake.restore("built")
+    lake.check()
+    lake.keep("one_day_more")
+
+
+def _remove_day(lake: Lake) -> None:
+    for file in _next_day(lake):
+        (lake.root / file).unlink(missing_ok=True)
+    shutil.rmtree(lake.root / "next")
+
+
+def _next_day(lake: Lake) -> list[Path]:
+    return [path.relative_to(lake.root / "next") for path in (lake.root / "next").rglob("*") if path.is_file()]
+
+
+def growth(bench: Bench) -> Rows:
+    """Compare a full refresh of a fifth, of all and of four times the orders."""
+    sizes = (bench.orders // 5, bench.orders, bench.orders * 4)
+    lakes = [lake_of(Bench(bench.folder, orders, bench.days, bench.repeats)) for orders in sizes]
+    built: list[list[Built]] = [[] for _ in lakes]
+    for _ in range(bench.repeats):
+        for lake, builds in zip(lakes, built, strict=True):
+            builds.append(lake.full_refresh())
+    spans = [median(each.span for each in builds) for builds in built]
+    peaks = [median(each.peak for each in builds) for builds in built]
+    return [
+        row
+        for smaller, larger in ((0, 1), (1, 2))
+        for row in (
+            (
+                f"Full refresh of {sizes[larger]:,} orders / of {sizes[smaller]:,}",
+                f"{spans[larger] / spans[smaller]:.2f} for {sizes[larger] / sizes[smaller]:.0f} times the orders",
+            ),
+            (f"  memory of {sizes[larger]:,}", f"{peaks[larger] / 1e9:.1f} GB"),
+        )
+    ]
+
+
+def landing(bench: Bench) -> Rows:
+    """Compare landing records as NDJSON with the command gzip -6 on the same bytes."""
+    day = datetime(2024, 1, 1, tzinfo=UTC)
+    records = [
+        (
+            day + timedelta(hours=hour, seconds=number % 3600),
+            {
+                "order_id": f"o-{hour}-{number}",
+                "customer_id": str(number * 7919 % 100_000),
+                "product_id": f"p-{number * 104_729 % 2_000}",
+                "quantity": 1 + number % 5,
+                "price": (number * 31 % 9_000) / 100,
+                "discount": (number * 17 % 90) / 100,
+                "created_at": f"{day + timedelta(hours=hour, seconds=number % 3600):%Y-%m-%dT%H:%M:%SZ}",
+            },
+        )
+        for hour in range(4)
+        for number in range(40_000)
+    ]
+    folder = bench.folder / "landing"
+    plain = [folder / f"hour-{hour}.json" for hour in range(4)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for hour, file in enumerate(plain):
+        lines = (record for moment, record in records if moment.hour == hour)
+        file.write_bytes(b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in lines))
+    landed, compressed = [], []
+    for _ in range(max(bench.repeats, 3)):
+        shutil.rmtree(folder / "lake", ignore_errors=True)
+        store = FolderStore.open(folder / "lake")
+        started = time.perf_counter()
+        land_hourly(store, "orders", records, ndjson, ".json.gz")
+        landed.append(time.perf_counter() - started)
+        compressed.append(run(["gzip", "-6", "--keep", "--force", *map(str, plain)]).seconds)
+    size = plain[0].stat().st_size / 1e6
+    return [(f"gzip -6 / landing the same {size:.0f} MB files", f"{median(compressed) / median(landed):.2f}")]
+
+
+def tests(bench: Bench) -> Rows:
+    """Compare all tests and quality rules with the models, in a full build and in one of one more day."""
+    lake = lake_of(bench)
+    build = ("build", "--exclude-resource-type", "unit_test")
+    whole, more = [], []
+    lake.restore("checked")
+    for _ in range(bench.repeats):
+        lake.restore("checked")
+        whole.append(lake.dbt(*build, "--full-refresh"))
+    lake.keep("built")
+    _add_day(lake)
+    try:
+        for _ in range(bench.repeats):
+            lake.restore("one_day_more")
+            more.append(lake.dbt(*build))
+    finally:
+        _remove_day(lake)
+    return [
+        (
+            f"Tests and quality rules / models, {name}",
+            f"{median(each.rules / each.models for each in builds):.2f}",
+        )
+        for name, builds in (("full build", whole), ("one more day", more))
+    ]
+
+
+def lake_of(bench: Bench) -> Lake:
+    """Return the lake that was asked for, made and checked."""
+    lake = Lake(bench.folder / f"{bench.orders}-orders-{bench.days}-days", bench.orders, bench.days)
+    lake.make()
+    return lake
+
+
+def short_lake(bench: Bench) -> Lake:
+    """Return a lake of few days that each bring as much."""
+    days = min(SHORT, max(bench.days // 3, 1))
+    orders = bench.orders * days // bench.days
+    return Lake(bench.folder / f"{orders}-orders-{days}-days", orders, days)
+
+
+SECTIONS: dict[str, Callable[[Bench], Rows]] = {
+    "full": full,
+    "increment": increment,
+    "growth": growth,
+    "landing": landing,
+    "tests": tests,
+}
+
+
+def main() -> None:
+    """Measure what the command line asks for and print one table."""
+    parser = argparse.ArgumentParser(description="Measure the models against other ways, and print ratios.")
+    parser.add_argument("--orders", type=int, default=5_000_000)
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", default=",".join(SECTIONS), help=f"some of {','.join(SECTIONS)}")
+    parser.add_argument("--folder", type=Path, default=PROJECT / "target" / "bench", help="where the lakes are made")
+    asked = parser.parse_args()
+    if unknown := set(asked.only.split(",")) - set(SECTIONS):
+        parser.error(f"there is no section {', '.join(sorted(unknown))}; take some of {','.join(SECTIONS)}")
+    bench = Bench(asked.folder.resolve(), asked.orders, asked.days, asked.repeats)
+    table = Table("Measured", "Ratio", title=f"{bench.orders:,} orders in {bench.days} days", title_justify="left")
+    for name in asked.only.split(","):
+        console.print(f"Measuring {name} ...")
+        for row in SECTIONS[name](bench):
+            table.add_row(*row)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
