@@ -115,27 +115,20 @@ def ndjson(records: Sequence[Record]) -> bytes:
         RecordError: a record is no JSON object.
     """
     lines = bytearray()
-    try:
-        for record in records:
-            lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:
-        _refuse(records)
-    if b"null" in lines or not all(isinstance(record, dict) for record in records):
-        _refuse(records)
-    return gzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0)
-
-
-def _refuse(records: Sequence[Record]) -> None:
-    """Raise the error of the first record that is no JSON object, if there is one."""
     for position, record in enumerate(records, 1):
         if not isinstance(record, dict):
             raise RecordError(f"Record {position} is a {type(record).__name__}, not an object.")
         try:
-            orjson.dumps(record)
+            lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         except TypeError as error:
             raise RecordError(f"Record {position} has a value that JSON can't hold: {error}") from error
-        if _has_no_number(record):
-            raise RecordError(f"Record {position} has a value that JSON can't hold: a number that is none or infinite")
+    if b"null" in lines:
+        for position, record in enumerate(records, 1):
+            if _has_no_number(record):
+                raise RecordError(
+                    f"Record {position} has a value that JSON can't hold: a number that is none or infinite"
+                )
+    return gzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0)
 
 
 def _has_no_number(value: object) -> bool:

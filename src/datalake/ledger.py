@@ -161,12 +161,13 @@ def inspect_files(
 
 def remove_copies_of_sound_files(store: FolderStore, connection: duckdb.DuckDBPyConnection) -> None:
     """Remove from `errors/` what is a copy of a file that the ledger calls sound."""
-    copies = {entered_name(copy.key): copy.key for copy in store.list(ERRORS)}
-    if copies:
-        sound = connection.execute("select file from curated_db.raw_files where state = 'sound'").fetchall()
-        for (file,) in sound:
-            if copy_of(file) in copies:
-                store.remove(copies[copy_of(file)])
+    copies = {RAW + entered_name(copy.key).removeprefix(ERRORS): copy.key for copy in store.list(ERRORS)}
+    sound = connection.execute(
+        "select file from curated_db.raw_files where state = 'sound' and file in (select unnest($files))",
+        {"files": list(copies)},
+    ).fetchall()
+    for (file,) in sound:
+        store.remove(copies[file])
 
 
 def _inspect(store: FolderStore, stored: StoredObject, tables: Mapping[str, RawTable]) -> Inspection:

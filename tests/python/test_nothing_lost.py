@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import dirt
 import pytest
 from lakes import Lake, Row
-from reference import Table, expected_tables, is_sound
+from reference import Table, expected_tables
+from reference_rows import is_sound
 
 pytestmark = pytest.mark.server
 
