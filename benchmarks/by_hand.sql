@@ -3,6 +3,7 @@
 -- for each data set, the paths of its sound files.
 
 set preserve_insertion_order = false;
+set enable_external_file_cache = false;
 
 create schema curated_db;
 create schema analytics_db;

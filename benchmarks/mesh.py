@@ -44,7 +44,7 @@ def write_project(target: Path, lake: Path, project: Path, database: Path) -> No
             CATALOG: str(database),
             "lake": {"type": "duckdb", "path": str(lake), "read_only": True},
         },
-        "connector_config": {"threads": 2, "TimeZone": "UTC"},
+        "connector_config": {"threads": 2, "TimeZone": "UTC", "enable_external_file_cache": False},
         "concurrent_tasks": 2,
     }
     config = {

@@ -11,17 +11,12 @@
     {{ return(unsupported('parse_json_lines')) }}
 {%- endmacro %}
 
-{#- DuckDB reads a little more than JSON (a comma before a closing bracket, NaN, Infinity) and rewrites numbers
-    that a double holds (1e2 as 100.0). Lines that may hold such a thing are few and found by one pattern; of
-    those the skeleton, the line without its strings, tells for sure. Where a number would be rewritten, all
-    numbers of the line are put in quotes before it is read. -#}
 {% macro duckdb__parse_json_lines(lines, columns, nested) -%}
     select
         {%- for column in columns %}
         {%- if column in nested %}
         case
-            when has_rewritten_number and left(fields.{{ column }}, 1) in ('{', '[')
-                then json_extract_string(line, '$.{{ column }}')
+            when left(fields.{{ column }}, 1) in ('{', '[') and readable <> line then json_extract_string(line, '$.{{ column }}')
             else fields.{{ column }}
         end as {{ column }},
         {%- else %}
@@ -35,35 +30,35 @@
         select
             line,
             source_file,
-            has_rewritten_number,
-            case
-                when
-                    (starts_with(line, '{') or starts_with(ltrim(line, e' \t\r'), '{'))
-                    and json_valid(line)
-                    and not coalesce(is_more_than_json, false)
-                    then from_json(
-                        case when has_rewritten_number then {{ duckdb_quote_numbers('line') }} else line end,
-                        '{ {%- for column in columns %}"{{ column }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }'
-                    )
-            end as fields
-        from (
-            select
-                line,
-                source_file,
-                regexp_matches(skeleton, '(?i),\s*[}\]]|nan|inf') as is_more_than_json,
-                coalesce(regexp_matches(skeleton, '(?i)[0-9]e|[0-9.]{16}|0\.0000'), false) as has_rewritten_number
-            from (
-                select
-                    line,
-                    source_file,
-                    case
-                        when regexp_matches(line, '(?i)[0-9]e[-+0-9]|[0-9.]{16}|0\.0000|,\s*[}\]]|nan|inf')
-                            then regexp_replace(line, '"(\\.|[^"\\])*"', '""', 'g')
-                    end as skeleton
-                from {{ lines }}
-            )
-        )
+            readable,
+            from_json(
+                readable,
+                '{ {%- for column in columns %}"{{ column }}":"VARCHAR"{{ ',' if not loop.last }}{% endfor -%} }'
+            ) as fields
+        from (select line, source_file, {{ duckdb_readable('line') }} as readable from {{ lines }})
     )
+{%- endmacro %}
+
+{#- A JSON line as DuckDB can read it, NULL where it is no JSON object. DuckDB reads a little more than JSON (a comma
+    before a closing bracket, NaN, Infinity) and rewrites numbers that a double holds (1e2 as 100.0), which are put in
+    quotes here. Nearly every line is a flat object of plain values, as one pattern tells; others are looked at closely,
+    in the end without their strings. -#}
+{% macro duckdb_readable(line) -%}
+    {%- set value -%}
+        ("[^"\\\x00-\x1f]*"|-?(0|[1-9][0-9]{0,8})(\.[0-9]{1,3})?|null|true|false)
+    {%- endset -%}
+    {%- set pair = '"[A-Za-z0-9_]+": ?' ~ value -%}
+    {%- set without_strings -%}
+        regexp_replace({{ line }}, '"(\\.|[^"\\])*"', '""', 'g')
+    {%- endset -%}
+    case
+        when regexp_full_match({{ line }}, '[{]{{ pair }}(, ?{{ pair }})*[}]') then {{ line }}
+        when not starts_with(ltrim({{ line }}, e' \t\r'), '{') or not json_valid({{ line }}) then null
+        when not regexp_matches({{ line }}, '(?i)[0-9]e[-+0-9]|[0-9.]{16}|0\.0000|,\s*[}\]]|nan|inf') then {{ line }}
+        when regexp_matches({{ without_strings }}, '(?i),\s*[}\]]|nan|inf') then null
+        when regexp_matches({{ without_strings }}, '(?i)[0-9]e|[0-9.]{16}|0\.0000') then {{ duckdb_quote_numbers(line) }}
+        else {{ line }}
+    end
 {%- endmacro %}
 
 {#- A JSON line with its numbers in quotes. Strings are matched along with numbers and set apart from them by two
