@@ -3,13 +3,17 @@
 
 {% macro delete_vanished_dates() -%}
     {%- if execute and is_incremental() %}
-    delete from {{ this }} where order_date not in (select order_date from {{ ref('orders') }})
+    {%- set touched_dates %}select order_date from {{ ref('touched_orders') }}{% endset %}
+    delete from {{ this }}
+    where
+        order_date in ({{ touched_dates }})
+        and order_date not in (select order_date from {{ ref('orders') }} where order_date in ({{ touched_dates }}))
     {%- endif -%}
 {%- endmacro %}
 
 {% macro delete_vanished_products() -%}
     {%- if execute and is_incremental() %}
-    {%- set touched_dates = touched_values('orders', 'order_id', 'order_date') %}
+    {%- set touched_dates %}select order_date from {{ ref('touched_orders') }}{% endset %}
     delete from {{ this }}
     where
         order_date in ({{ touched_dates }})
@@ -50,11 +54,19 @@
 
 {% macro delete_vanished_profiles() -%}
     {%- if execute and is_incremental() %}
-    {%- set in_database %}(select customer_id from {{ ref('customers') }}){% endset %}
+    {%- set left_database -%}
+        select customer_id
+        from (
+            {{ touched_keys('customers', 'customer_id') }}
+            union
+            select customer_id from {{ ref('touched_orders') }}
+        ) as touched
+        where customer_id not in (select customer_id from {{ ref('customers') }})
+    {%- endset %}
     delete from {{ this }}
     where
-        customer_id not in {{ in_database }}
-        and customer_id not in (select customer_id from {{ ref('orders') }} where customer_id not in {{ in_database }})
+        customer_id in ({{ left_database }})
+        and customer_id not in (select customer_id from {{ ref('orders') }} where customer_id in ({{ left_database }}))
     {%- endif -%}
 {%- endmacro %}
 

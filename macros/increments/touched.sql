@@ -35,7 +35,7 @@
 {% macro touched_profiles() -%}
     {{ touched_keys('customers', 'customer_id') }}
     union
-    {{ touched_values('orders', 'order_id', 'customer_id') }}
+    select customer_id from {{ ref('touched_orders') }}
     union
     {{ touched_values('users', 'user_id', 'customer_id') }}
     union

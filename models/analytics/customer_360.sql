@@ -8,7 +8,7 @@
         }) }}"
     ]
 ) }}
--- depends_on: {{ ref('orders_parsed') }}
+-- depends_on: {{ ref('touched_orders') }}
 -- depends_on: {{ ref('users_parsed') }}
 -- depends_on: {{ ref('customers_parsed') }}
 -- depends_on: {{ ref('events_parsed') }}

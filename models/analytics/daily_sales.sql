@@ -3,12 +3,12 @@
     unique_key='order_date',
     post_hook=["{{ delete_vanished_dates() }}", "{{ remember_progress({'orders': 'orders'}) }}"]
 ) }}
--- depends_on: {{ ref('orders_parsed') }}
+-- depends_on: {{ ref('touched_orders') }}
 
 with orders as (
     select * from {{ ref('orders') }}
     {% if is_incremental() %}
-    where order_date in ({{ touched_values('orders', 'order_id', 'order_date') }})
+    where order_date in (select order_date from {{ ref('touched_orders') }})
     {% endif %}
 ),
 

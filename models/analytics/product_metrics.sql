@@ -3,7 +3,7 @@
     unique_key=['order_date', 'product_id'],
     post_hook=["{{ delete_vanished_products() }}", "{{ remember_progress({'orders': 'orders'}) }}"]
 ) }}
--- depends_on: {{ ref('orders_parsed') }}
+-- depends_on: {{ ref('touched_orders') }}
 
 with orders as (
     select
@@ -11,7 +11,7 @@ with orders as (
         coalesce(product_id, {{ unknown_key() }}) as known_product_id
     from {{ ref('orders') }}
     {% if is_incremental() %}
-    where order_date in ({{ touched_values('orders', 'order_id', 'order_date') }})
+    where order_date in (select order_date from {{ ref('touched_orders') }})
     {% endif %}
 ),
 

@@ -3,6 +3,7 @@
     unique_key=['model', 'stage', 'rule'],
     post_hook=["{{ delete_vanished_rules('orders') }}", "{{ remember_progress({'orders': 'orders'}) }}"]
 ) }}
+-- depends_on: {{ ref('touched_orders') }}
 
 -- The rules on orders, measured on what came in (where they say how good the source is) and on curated orders
 -- (where they must hold). The tests read this table.
@@ -18,10 +19,24 @@ with broken as (
 -- Orders say how many sound versions they stand for, so that history needs no counting.
 incoming_copies as (
     select
-        coalesce(orders.order_id, broken.order_id) as order_id,
-        coalesce(orders.version_count, 0) + coalesce(broken.copies, 0) as copies
-    from {{ ref('orders') }} as orders
-    full outer join broken on orders.order_id = broken.order_id
+        order_id,
+        sum(copies) as copies
+    from (
+        select * from broken
+        union all
+        select
+            order_id,
+            version_count as copies
+        from {{ ref('orders') }}
+        where version_count > 1
+        union all
+        select
+            order_id,
+            version_count as copies
+        from {{ ref('orders') }}
+        where version_count = 1 and order_id in (select order_id from broken)
+    ) as copies_of_orders
+    group by order_id
 ),
 
 curated_copies as (
@@ -31,7 +46,7 @@ curated_copies as (
     from {{ ref('orders') }}
     {% if held_before('order_id_is_unique') %}
     -- Only an order that a new file brought can stand in two rows now.
-    where order_id in ({{ touched_keys('orders', 'order_id') }})
+    where order_id in (select order_id from {{ ref('touched_orders') }})
     {% endif %}
     group by order_id
 ),

@@ -1,8 +1,13 @@
-{{ config(unique_key='order_id', post_hook="{{ remember_progress({'orders': 'orders_parsed'}) }}") }}
+{{ config(unique_key='order_id', post_hook="{{ remember_progress({'orders': 'touched_orders'}) }}") }}
+-- depends_on: {{ ref('touched_orders') }}
 
 with versions as (
+    {% if is_incremental() %}
+    select * from {{ ref('touched_orders') }}
+    {% else %}
     select * from {{ ref('orders_parsed') }}
-    where reasons is null and {{ is_touched('orders', 'order_id') }}
+    where reasons is null
+    {% endif %}
 ),
 
 {{ newest_versions('versions', key='order_id', moment='version_at', ties=[

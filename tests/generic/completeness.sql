@@ -1,8 +1,8 @@
 {#- The share of rows in which the column is not NULL is above the threshold (0 to 1). -#}
 {% test completeness(model, column_name, above) %}
 {{ after_reconciliation() }}
-{%- set rule = {'measure': 'completeness', 'column': column_name} %}
-select {{ measured(rule) }} as completeness
+{%- set share = ratio('count(' ~ column_name ~ ')', 'count(*)') %}
+select {{ share }} as completeness
 from {{ model }}
-having not ({{ measured(rule) }} > {{ above }})
+having not ({{ share }} > {{ above }})
 {% endtest %}

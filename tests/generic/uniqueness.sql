@@ -1,8 +1,9 @@
 {#- The share of rows whose value stands in no other row is above the threshold (0 to 1); NULLs do not count. -#}
 {% test uniqueness(model, column_name, above) %}
 {{ after_reconciliation() }}
-{%- set rule = {'measure': 'uniqueness', 'column': column_name} %}
-select {{ measured(rule) }} as uniqueness
+{%- set share = ratio('count(case when copies = 1 then 1 end)', 'sum(copies)') %}
+select {{ share }} as uniqueness
 from {{ copies_of(column_name, model) }} as keys
-having not ({{ measured(rule) }} > {{ above }})
+where {{ column_name }} is not null
+having not ({{ share }} > {{ above }})
 {% endtest %}

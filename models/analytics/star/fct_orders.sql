@@ -3,7 +3,6 @@
     unique_key='order_id',
     post_hook="{{ remember_progress({'orders': 'orders', 'customers': 'dim_customer'}) }}"
 ) }}
--- depends_on: {{ ref('orders_parsed') }}
 -- depends_on: {{ ref('customers_parsed') }}
 
 with products as (
@@ -25,13 +24,7 @@ customers as (
 ),
 
 {% if is_incremental() %}
-touched as (
-    {{ touched_keys('orders', 'order_id') }}
-    union
-    select order_id
-    from {{ ref('orders') }}
-    where customer_id in ({{ touched_keys('customers', 'customer_id') }})
-    union
+late as (
     -- A product that came after its orders.
     select known.order_id
     from {{ this }} as known
@@ -49,7 +42,13 @@ touched as (
 orders as (
     select * from {{ ref('orders') }}
     {% if is_incremental() %}
-    where order_id in (select order_id from touched)
+    where {{ in_new_file('orders') }}
+    union
+    select * from {{ ref('orders') }}
+    where customer_id in ({{ touched_keys('customers', 'customer_id') }})
+    union
+    select * from {{ ref('orders') }}
+    where order_id in (select order_id from late)
     {% endif %}
 ),
 

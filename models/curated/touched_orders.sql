@@ -1,0 +1,29 @@
+{{ config(materialized='table', post_hook="{{ remember_progress({'orders': 'orders_parsed'}) }}") }}
+
+-- What an increment makes orders, and all that comes from them, again from: history is searched here, once a run.
+with touched as (
+    select order_id from {{ ref('orders_parsed') }}
+    where reasons is null and {{ not_taken_by_all('orders') }}
+),
+
+final as (
+    select
+        file_id,
+        source_file,
+        arrived,
+        order_id,
+        customer_id,
+        product_id,
+        quantity,
+        price,
+        discount,
+        total,
+        order_date,
+        created_at,
+        updated_at,
+        version_at
+    from {{ ref('orders_parsed') }}
+    where reasons is null and order_id in (select order_id from touched)
+)
+
+select * from final
