@@ -1,22 +1,19 @@
 {#- Whether a row of `{dataset}_parsed` came with a file that some incremental model which reads this one has not taken
-    yet. A model that isn't there yet is made from all rows, so it needs none of these. -#}
+    yet. One that isn't there yet, or is marked for a replay, is made from all rows and needs none of these. -#}
 {% macro not_taken_by_all(dataset) -%}
-    {%- set readers = [] -%}
-    {%- if execute -%}
-        {%- for node in graph.nodes.values() if node.resource_type == 'model' and model.unique_id in node.depends_on.nodes -%}
-            {%- if adapter.get_relation(node.database, node.schema, node.alias) is not none -%}
-                {%- do readers.append(node.name) -%}
-            {%- endif -%}
-        {%- endfor -%}
-    {%- endif -%}
-    {%- if readers -%}
-        {%- set taken = run_query(
-            "select coalesce(min(file_id), 0) from (select model, max(file_id) as file_id from " ~ progress_table()
-            ~ " where dataset = '" ~ dataset ~ "' and model in ('" ~ readers | join("', '") ~ "') group by model)"
-            ~ " having count(*) = " ~ readers | length
-        ).columns[0].values() -%}
-        file_id > {{ taken[0] or 0 }}
-    {%- else -%}
-        false
-    {%- endif -%}
+    {%- if not execute -%}{{ return('false') }}{%- endif -%}
+    {%- set progress = {} -%}
+    {%- for row in run_query(
+        "select model, max(file_id), min(file_id) from " ~ progress_table() ~ " where dataset = '" ~ dataset ~ "' group by model"
+    ).rows -%}
+        {%- do progress.update({row[0]: none if row[2] == -1 else row[1]}) -%}
+    {%- endfor -%}
+    {%- set taken = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and model.unique_id in node.depends_on.nodes -%}
+        {%- set known = progress.get(node.name, 0) -%}
+        {%- if known is not none and adapter.get_relation(node.database, node.schema, node.alias) is not none -%}
+            {%- do taken.append(known) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return('file_id > ' ~ taken | min if taken else 'false') }}
 {%- endmacro %}

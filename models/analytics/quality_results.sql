@@ -34,7 +34,7 @@ incoming_copies as (
             order_id,
             version_count as copies
         from {{ ref('orders') }}
-        where version_count = 1 and order_id in (select order_id from broken)
+        where version_count = 1 and order_id in (select broken.order_id from broken)
     ) as copies_of_orders
     group by order_id
 ),

@@ -5,8 +5,8 @@ with versions as (
     {% if is_incremental() %}
     select * from {{ ref('touched_orders') }}
     {% else %}
-    select * from {{ ref('orders_parsed') }}
-    where reasons is null
+        select * from {{ ref('orders_parsed') }}
+        where reasons is null
     {% endif %}
 ),
 

@@ -23,7 +23,7 @@ final as (
         updated_at,
         version_at
     from {{ ref('orders_parsed') }}
-    where reasons is null and order_id in (select order_id from touched)
+    where reasons is null and order_id in (select touched.order_id from touched)
 )
 
 select * from final

@@ -1,5 +1,5 @@
 {#- A quality rule, declared once. As a dbt test it holds on the model when `quality_results`, which measures all
-    rules of a model in one scan, says so.
+    rules of a model, says so.
 
     rule: its name, lower case with `_`; measure: completeness, uniqueness, row_count,
     above or matches; column: what it measures (not for row_count); comparison: > or >=; threshold: a number, or
