@@ -2,18 +2,23 @@
     yet. One that isn't there yet, or is marked for a replay, is made from all rows and needs none of these. -#}
 {% macro not_taken_by_all(dataset) -%}
     {%- if not execute -%}{{ return('false') }}{%- endif -%}
-    {%- set progress = {} -%}
-    {%- for row in run_query(
-        "select model, max(file_id), min(file_id) from " ~ progress_table() ~ " where dataset = '" ~ dataset ~ "' group by model"
-    ).rows -%}
-        {%- do progress.update({row[0]: none if row[2] == -1 else row[1]}) -%}
-    {%- endfor -%}
-    {%- set taken = [] -%}
+    {%- set readers = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' and model.unique_id in node.depends_on.nodes -%}
-        {%- set known = progress.get(node.name, 0) -%}
-        {%- if known is not none and adapter.get_relation(node.database, node.schema, node.alias) is not none -%}
-            {%- do taken.append(known) -%}
+        {%- if adapter.get_relation(node.database, node.schema, node.alias) is not none -%}
+            {%- do readers.append(node.name) -%}
         {%- endif -%}
     {%- endfor -%}
+    {%- set taken = [] -%}
+    {%- if readers -%}
+        {%- set progress = {} -%}
+        {%- for row in run_query(
+            "select model, max(file_id), min(file_id) from " ~ progress_table() ~ " where dataset = '" ~ dataset ~ "' group by model"
+        ).rows -%}
+            {%- do progress.update({row[0]: 'marked' if row[2] == -1 else row[1]}) -%}
+        {%- endfor -%}
+        {%- for reader in readers if progress.get(reader) != 'marked' -%}
+            {%- do taken.append(progress.get(reader, 0)) -%}
+        {%- endfor -%}
+    {%- endif -%}
     {{ return('file_id > ' ~ taken | min if taken else 'false') }}
 {%- endmacro %}
