@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
 from pathlib import Path
 
 import duckdb
@@ -34,19 +36,15 @@ BOOKKEEPING = ("file_id", "version_count", "api_version_count", "change_count", 
 """Columns that only increments and the account of every row need; a full refresh another way does without."""
 
 
-class UnequalError(Exception):
-    """Two builds of the same raw files do not hold the same rows."""
-
-
-def require_equal(lake: Path, other: Path) -> None:
+def differences(lake: Path, other: Path) -> list[str]:
     """Compare each table of a lake that dbt built with the same table of another build, row for row.
 
     Args:
         lake: the lake's database.
         other: a DuckDB database, or a folder with a folder of Parquet files for each table.
 
-    Raises:
-        UnequalError: a table has rows that the other has not; the text says which and how many.
+    Returns:
+        For each table that is not the same, which one it is and how many rows differ.
     """
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -54,13 +52,11 @@ def require_equal(lake: Path, other: Path) -> None:
         if other.is_file():
             # Under its own name, by which views in it name their tables.
             connection.execute(f"attach '{other}' as {other.stem} (read_only)")
-        unequal = [
+        return [
             difference
             for table in TABLES
             if (difference := _difference(connection, table, _relation(other, table))) is not None
         ]
-    if unequal:
-        raise UnequalError("; ".join(unequal))
 
 
 def _relation(other: Path, table: str) -> str:
@@ -80,3 +76,17 @@ def _difference(connection: duckdb.DuckDBPyConnection, table: str, other: str) -
     if missing or surplus:
         return f"{table}: of {rows:,} rows {missing:,} are missing, {surplus:,} are surplus"
     return None
+
+
+def main() -> None:
+    """Compare as the command line says; differences are printed and make the exit code 1."""
+    parser = argparse.ArgumentParser(description="Compare two builds of the same raw files, row for row.")
+    parser.add_argument("lake", type=Path, help="the database that dbt built")
+    parser.add_argument("other", type=Path, help="a DuckDB database, or a folder of Parquet files for each table")
+    asked = parser.parse_args()
+    if unequal := differences(asked.lake, asked.other):
+        sys.exit("\n".join(unequal))
+
+
+if __name__ == "__main__":
+    main()
