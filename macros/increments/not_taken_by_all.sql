@@ -4,7 +4,7 @@
     {%- if not execute -%}{{ return('false') }}{%- endif -%}
     {%- set readers = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' and model.unique_id in node.depends_on.nodes -%}
-        {%- if adapter.get_relation(node.database, node.schema, node.alias) is not none -%}
+        {%- if node.config.materialized == 'incremental' and adapter.get_relation(node.database, node.schema, node.alias) is not none -%}
             {%- do readers.append(node.name) -%}
         {%- endif -%}
     {%- endfor -%}

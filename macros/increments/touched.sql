@@ -14,8 +14,8 @@
     where reasons is null and {{ in_new_file(dataset) }}
 {%- endmacro %}
 
-{#- The values of `column` in every sound version, old and new, of those keys: the dates or customers whose rows must
-    be made again. Keys that came through `also_through` count too. -#}
+{#- The values of `column` in every sound version, old and new, of those keys: the customers whose rows must be made
+    again. Keys that came through `also_through` count too. -#}
 {% macro touched_values(dataset, key, column, also_through=none) -%}
     select {{ column }}
     from {{ ref(dataset ~ '_parsed') }}

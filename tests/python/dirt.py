@@ -158,6 +158,7 @@ def make_case(seed: int, number: int) -> Case:
     return _CaseMaker(random.Random(f"{seed}/{number}"), number).make()
 
 
+MOST_ARRIVALS = 4
 KEY = "KEY"
 """Stands in `dirty_lines` where a row's own key is."""
 
@@ -197,7 +198,7 @@ class _CaseMaker:
             for _ in range(self.chance.choice([1, 2, 2, 3]) if maker != self.orders else self.chance.choice([2, 3, 4])):
                 rest.update(maker())
         rest.update(self.strays())
-        arrivals: list[Files] = [first, *({} for _ in range(self.chance.randrange(4)))]
+        arrivals: list[Files] = [first, *({} for _ in range(self.chance.randrange(MOST_ARRIVALS)))]
         for key in self.chance.sample(sorted(rest), len(rest)):
             self.chance.choice(arrivals)[key] = rest[key]
         return Case(self.name, tuple(arrivals))

@@ -56,16 +56,16 @@ def crowded_lake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     Between the first and the last, each run leaves some models out, so that they fall behind the others.
     """
     seed = request.config.getoption("seed")
-    chance = random.Random(f"{seed} from {request.param[0]}")
+    # A folder alone is built in the order of the lake that it shared.
+    chance = random.Random(f"{seed} in lake {request.param[0] // FOLDERS_PER_LAKE}")
     lake = Lake(tmp_path_factory.mktemp("crowded") / "lake")
     cases = [dirt.make_case(seed, number) for number in request.param]
-    arrivals = max(len(case.arrivals) for case in cases)
-    for number in range(arrivals):
+    for number in range(dirt.MOST_ARRIVALS):
         for case in cases:
             for key, body in _nth_arrival(case, number).items():
                 lake.put(key, body)
         lake.check()
-        left_out = chance.sample(MODELS, len(MODELS) // 3) if 0 < number < arrivals - 1 else []
+        left_out = chance.sample(MODELS, len(MODELS) // 3) if 0 < number < dirt.MOST_ARRIVALS - 1 else []
         lake.dbt("run", *(["--exclude", *left_out] if left_out else []))
     return CrowdedLake(lake, seed)
 
