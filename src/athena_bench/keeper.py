@@ -1,0 +1,25 @@
+"""Runs a command as long as the process that started it lives: `python -m athena_bench.keeper COMMAND ...`.
+
+Its standard input is a pipe that the starter holds open. However the starter ends, killed or not, the pipe ends with
+it, and the command is stopped.
+"""
+
+import subprocess
+import sys
+import threading
+
+
+def main() -> int:
+    """Run the command and return its exit code."""
+    command = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+
+    def stop_with_starter() -> None:
+        sys.stdin.buffer.read()
+        command.kill()
+
+    threading.Thread(target=stop_with_starter, daemon=True).start()
+    return command.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
