@@ -49,10 +49,17 @@ _SESSION = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column of an answer, with its type as the engine writes it, as `decimal(10,2)`."""
+    """A column of an answer.
+
+    Attributes:
+        name: its name.
+        type: as the engine writes it: `decimal(10, 2)`.
+        signature: the same in parts: `rawType` and `arguments`.
+    """
 
     name: str
     type: str
+    signature: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -149,6 +156,7 @@ class Engine:
         catalog: str = HIVE_CATALOG,
         schema: str = "default",
         session: Mapping[str, str] | None = None,
+        prepared: Mapping[str, str] | None = None,
         on_start: Callable[[Callable[[], None]], None] = lambda cancel: None,
     ) -> Answer:
         """Run one statement to its end.
@@ -158,6 +166,7 @@ class Engine:
             catalog: of names without one.
             schema: of names without one.
             session: properties of the session.
+            prepared: prepared statements by name.
             on_start: is given a function that cancels the query.
 
         Raises:
@@ -172,6 +181,7 @@ class Engine:
             properties={**_SESSION, **(session or {})},
             timezone="UTC",
         )
+        client.prepared_statements = dict(prepared or {})
         request = TrinoRequest("127.0.0.1", self._port, client, http_scheme="http", request_timeout=600)
         query = TrinoQuery(request, sql, legacy_primitive_types=True)
         on_start(query.cancel)
@@ -184,7 +194,7 @@ class Engine:
             raise EngineError(f"The engine does not answer: {error}") from error
         stats = query.stats
         return Answer(
-            columns=tuple(Column(column["name"], column["type"]) for column in query.columns or ()),
+            columns=tuple(Column(column["name"], column["type"], column["typeSignature"]) for column in query.columns or ()),
             rows=rows,
             update_type=query.update_type,
             update_count=query.update_count,
@@ -271,6 +281,7 @@ def _configure(folder: Path, port: int, endpoint: str, region: str) -> None:
             "node-scheduler.include-coordinator": "true",
             "http-server.http.port": str(port),
             "discovery.uri": f"http://127.0.0.1:{port}",
+            "http-server.max-request-header-size": "4MB",  # a prepared statement comes in a header
             "query.max-history": "50",
             "query.min-expire-age": "1m",
         },

@@ -1,0 +1,128 @@
+"""The bench: the server with AWS's APIs, and the engine behind its Athena."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import boto3
+
+from athena_bench.api import Api
+from athena_bench.catalog import Catalog
+from athena_bench.engine import Engine
+from athena_bench.run import Runner
+from athena_bench.server import ATHENA, Server
+
+DEFAULT_BUCKET = "athena-bench"
+
+
+class Bench:
+    """A local Athena, from `start` to `stop`; a context manager.
+
+    Args:
+        port: of the AWS APIs; 0 takes a free one.
+        region: of all calls.
+        buckets: that exist from the start; results of a workgroup without a place of its own go to the first.
+        workgroups: that exist from the start beside `primary`.
+        heap: the largest size of the engine's heap.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        region: str = "us-east-1",
+        buckets: Sequence[str] = (DEFAULT_BUCKET,),
+        workgroups: Sequence[str] = (),
+        heap: str = "2G",
+    ) -> None:
+        self.region = region
+        self.buckets = tuple(buckets)
+        self.workgroups = tuple(workgroups)
+        self.server = Server(port=port, region=region)
+        self.heap = heap
+        self.engine: Engine | None = None
+        self._api: Api | None = None
+
+    @property
+    def url(self) -> str:
+        """The endpoint of all AWS APIs."""
+        return self.server.url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables that point boto3, and what is built on it, at the bench."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": "bench",
+            "AWS_SECRET_ACCESS_KEY": "bench",
+        }
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the bench."""
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=self.region,
+            aws_access_key_id="bench",
+            aws_secret_access_key="bench",  # noqa: S106
+        )
+
+    def __enter__(self) -> Bench:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start server and engine, and return when a query can be asked.
+
+        Raises:
+            PartsError: the engine can't be installed.
+            EngineError: it does not start.
+            OSError: the port is taken.
+        """
+        self.server.start()
+        try:
+            self.engine = Engine(self.url, self.region, self.heap)
+            self.engine.start()
+            s3 = self.client("s3")
+            self._api = Api(
+                Runner(self.engine, Catalog(self.server.call)),
+                self.server.call,
+                lambda bucket, key, body: s3.put_object(Bucket=bucket, Key=key, Body=body),
+            )
+            self.server.register(ATHENA, self._api.operations, self._api.reset)
+            self._furnish()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop engine and server; nothing where they don't run."""
+        if self._api is not None:
+            self._api.close()
+            self._api = None
+        if self.engine is not None:
+            self.engine.stop()
+            self.engine = None
+        self.server.stop()
+
+    def reset(self) -> None:
+        """Forget all state, and make the first buckets, workgroups and the database `default` again."""
+        self.server.reset()
+        self._furnish()
+
+    def _furnish(self) -> None:
+        s3 = self.client("s3")
+        for bucket in self.buckets:
+            s3.create_bucket(Bucket=bucket)
+        athena = self.client("athena")
+        results = {"ResultConfiguration": {"OutputLocation": f"s3://{self.buckets[0]}/query-results/"}}
+        for workgroup in self.workgroups:
+            athena.create_work_group(
+                Name=workgroup, Configuration=results | {"EnforceWorkGroupConfiguration": False}
+            )
+        self.server.call("AWSGlue.CreateDatabase", {"DatabaseInput": {"Name": "default"}})

@@ -1,0 +1,495 @@
+"""What Glue must be told: the statements of Hive's grammar that never reach the engine."""
+
+from __future__ import annotations
+
+import base64
+import fnmatch
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from athena_bench.errors import QueryError, RefusedError
+from athena_bench.server import ApiError
+from athena_bench.statement import Reader
+
+Call = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+_FORMATS = {
+    "TEXTFILE": (
+        "org.apache.hadoop.mapred.TextInputFormat",
+        "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+        "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+    ),
+    "PARQUET": (
+        "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+        "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+        "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+    ),
+    "ORC": (
+        "org.apache.hadoop.hive.ql.io.orc.OrcInputFormat",
+        "org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat",
+        "org.apache.hadoop.hive.ql.io.orc.OrcSerde",
+    ),
+    "AVRO": (
+        "org.apache.hadoop.hive.ql.io.avro.AvroContainerInputFormat",
+        "org.apache.hadoop.hive.ql.io.avro.AvroContainerOutputFormat",
+        "org.apache.hadoop.hive.serde2.avro.AvroSerDe",
+    ),
+}
+_DELIMITERS = {
+    ("FIELDS", "TERMINATED", "BY"): "field.delim",
+    ("ESCAPED", "BY"): "escape.delim",
+    ("COLLECTION", "ITEMS", "TERMINATED", "BY"): "collection.delim",
+    ("MAP", "KEYS", "TERMINATED", "BY"): "mapkey.delim",
+    ("LINES", "TERMINATED", "BY"): "line.delim",
+    ("NULL", "DEFINED", "AS"): "serialization.null.format",
+}
+_ONLY_STRINGS = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
+
+
+class Catalog:
+    """The databases and tables of Glue.
+
+    Args:
+        call: asks an operation of an API, as `call("AWSGlue.GetTable", {...})`, and returns its response.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    # Reading
+
+    def table(self, database: str, table: str) -> dict[str, Any] | None:
+        """Return a table as Glue holds it; None where there is none."""
+        try:
+            found = self._call("AWSGlue.GetTable", {"DatabaseName": database, "Name": table})
+        except ApiError as error:
+            if error.code == "EntityNotFoundException":
+                return None
+            raise
+        return dict(found["Table"])
+
+    def existing(self, database: str, table: str) -> dict[str, Any]:
+        """Return a table as Glue holds it.
+
+        Raises:
+            QueryError: there is none.
+        """
+        found = self.table(database, table)
+        if found is None:
+            raise QueryError("TABLE_NOT_FOUND", "USER_ERROR", f"Table '{database}.{table}' does not exist")
+        return found
+
+    def databases(self) -> list[str]:
+        """Return the names of the databases, in order."""
+        return sorted(item["Name"] for item in self._pages("GetDatabases", "DatabaseList", {}))
+
+    def tables(self, database: str) -> list[dict[str, Any]]:
+        """Return the tables and views of a database, in the order of their names."""
+        found = self._pages("GetTables", "TableList", {"DatabaseName": database})
+        return sorted(found, key=lambda table: str(table["Name"]))
+
+    def partitions(self, database: str, table: str) -> list[dict[str, Any]]:
+        """Return the partitions that Glue has of a table."""
+        return list(self._pages("GetPartitions", "Partitions", {"DatabaseName": database, "TableName": table}))
+
+    # Databases
+
+    def create_database(self, statement: Reader) -> None:
+        """CREATE DATABASE [IF NOT EXISTS] name [COMMENT] [LOCATION] [WITH DBPROPERTIES]."""
+        statement.skip(2)
+        exists_ok = statement.accept("IF", "NOT", "EXISTS")
+        database: dict[str, Any] = {"Name": statement.name().parts[-1].lower()}
+        while not statement.done:
+            if statement.accept("COMMENT"):
+                database["Description"] = statement.string()
+            elif statement.accept("LOCATION"):
+                database["LocationUri"] = statement.string()
+            else:
+                statement.expect("WITH", "DBPROPERTIES")
+                database["Parameters"] = statement.properties()
+        self._tell("CreateDatabase", {"DatabaseInput": database}, ignore="AlreadyExistsException" if exists_ok else None)
+
+    def drop_database(self, statement: Reader) -> None:
+        """DROP DATABASE [IF EXISTS] name [RESTRICT | CASCADE]."""
+        statement.skip(2)
+        missing_ok = statement.accept("IF", "EXISTS")
+        name = statement.name().parts[-1].lower()
+        cascade = statement.accept("CASCADE")
+        statement.accept("RESTRICT")
+        statement.expect_end()
+        ignore = "EntityNotFoundException" if missing_ok else None
+        if not cascade and name in self.databases() and self.tables(name):
+            raise QueryError(
+                "SCHEMA_NOT_EMPTY", "USER_ERROR", f"Cannot drop database {name}: it is not empty. Use CASCADE"
+            )
+        self._tell("DeleteDatabase", {"Name": name}, ignore=ignore)
+
+    # Tables
+
+    def create_external_table(self, statement: Reader, database: str) -> None:
+        """CREATE EXTERNAL TABLE, in the clauses that Athena knows."""
+        statement.expect("CREATE", "EXTERNAL", "TABLE")
+        exists_ok = statement.accept("IF", "NOT", "EXISTS")
+        schema, name = statement.name().within(database)
+        parameters = {"EXTERNAL": "TRUE"}
+        columns = _columns(statement)
+        partitions: list[dict[str, str]] = []
+        formats = _FORMATS["TEXTFILE"]
+        serde: str | None = None
+        settings: dict[str, str] = {}
+        storage: dict[str, Any] = {}
+        while not statement.done:
+            if statement.accept("COMMENT"):
+                parameters["comment"] = statement.string()
+            elif statement.accept("PARTITIONED", "BY"):
+                partitions = _columns(statement)
+            elif statement.accept("CLUSTERED", "BY"):
+                storage["BucketColumns"] = [item.strip("` ").lower() for item in statement.items()]
+                statement.expect("INTO")
+                storage["NumberOfBuckets"] = statement.number()
+                statement.expect("BUCKETS")
+            elif statement.accept("ROW", "FORMAT", "SERDE"):
+                serde = statement.string()
+                if statement.accept("WITH", "SERDEPROPERTIES"):
+                    settings = statement.properties()
+            elif statement.accept("ROW", "FORMAT", "DELIMITED"):
+                settings = _delimiters(statement)
+            elif statement.accept("STORED", "AS", "INPUTFORMAT"):
+                read_by = statement.string()
+                statement.expect("OUTPUTFORMAT")
+                formats = (read_by, statement.string(), serde or formats[2])
+            elif statement.accept("STORED", "AS"):
+                formats = _format(statement.identifier())
+            elif statement.accept("LOCATION"):
+                storage["Location"] = statement.string()
+            else:
+                statement.expect("TBLPROPERTIES")
+                parameters |= statement.properties()
+        if "Location" not in storage:
+            raise RefusedError("CREATE EXTERNAL TABLE needs a LOCATION")
+        storage |= {
+            "Columns": columns,
+            "InputFormat": formats[0],
+            "OutputFormat": formats[1],
+            "SerdeInfo": {"SerializationLibrary": serde or formats[2], "Parameters": {"serialization.format": "1"} | settings},
+        }
+        typed = [column["Name"] for column in columns if column["Type"] != "string"]
+        if serde == _ONLY_STRINGS and typed:
+            raise RefusedError(f"The bench reads OpenCSVSerde with string columns only; {typed[0]} has another type")
+        table = {
+            "Name": name,
+            "TableType": "EXTERNAL_TABLE",
+            "Parameters": parameters,
+            "PartitionKeys": partitions,
+            "StorageDescriptor": storage,
+        }
+        self._tell(
+            "CreateTable",
+            {"DatabaseName": schema, "TableInput": table},
+            ignore="AlreadyExistsException" if exists_ok else None,
+        )
+
+    def drop_table(self, database: str, table: str) -> None:
+        """Take a table out of Glue; its files stay."""
+        self._tell("DeleteTable", {"DatabaseName": database, "Name": table})
+
+    def alter_table(self, statement: Reader, database: str, table: str) -> None:
+        """Change a Hive table by what follows its name in ALTER TABLE.
+
+        Raises:
+            RefusedError: Athena has no such change.
+        """
+        found = self.existing(database, table)
+        storage = found["StorageDescriptor"]
+        if statement.accept("SET", "TBLPROPERTIES"):
+            found["Parameters"] = found.get("Parameters", {}) | statement.properties()
+        elif statement.accept("SET", "LOCATION"):
+            storage["Location"] = statement.string()
+        elif statement.accept("ADD", "COLUMNS"):
+            storage["Columns"] = storage["Columns"] + _columns(statement)
+        elif statement.accept("REPLACE", "COLUMNS"):
+            storage["Columns"] = _columns(statement)
+        elif statement.accept("CHANGE"):
+            statement.accept("COLUMN")
+            old = statement.identifier().lower()
+            (new,) = _parse_columns([statement.rest()])
+            storage["Columns"] = [new if column["Name"] == old else column for column in storage["Columns"]]
+        elif statement.peek(1) == ("ADD",):
+            self._add_partitions(statement, found)
+            return
+        elif statement.peek(2) in (("DROP", "PARTITION"), ("DROP", "IF")):
+            self._drop_partitions(statement, found)
+            return
+        elif statement.accept("PARTITION"):
+            self._move_partition(statement, found)
+            return
+        else:
+            raise RefusedError(f"ALTER TABLE of a Hive table knows no '{statement.rest()}'")
+        statement.expect_end()
+        self._replace(found)
+
+    def set_view_columns(self, database: str, view: str, columns: list[tuple[str, str]]) -> None:
+        """Give a view that the engine made the columns that Glue shows, by name and Hive type."""
+        found = self.existing(database, view)
+        found["StorageDescriptor"]["Columns"] = [{"Name": name.lower(), "Type": type_} for name, type_ in columns]
+        found["StorageDescriptor"]["Location"] = ""
+        self._replace(found)
+
+    def rename_table(self, found: dict[str, Any], database: str, name: str) -> None:
+        """Enter a table of Glue under another name."""
+        self._tell("CreateTable", {"DatabaseName": database, "TableInput": _input(found) | {"Name": name}})
+        self.drop_table(found["DatabaseName"], found["Name"])
+
+    def _replace(self, found: dict[str, Any]) -> None:
+        request = {"DatabaseName": found["DatabaseName"], "TableInput": _input(found)}
+        self._tell("UpdateTable", request | ({"VersionId": found["VersionId"]} if "VersionId" in found else {}))
+
+    def _add_partitions(self, statement: Reader, found: dict[str, Any]) -> None:
+        statement.expect("ADD")
+        exists_ok = statement.accept("IF", "NOT", "EXISTS")
+        while not statement.done:
+            statement.expect("PARTITION")
+            values, folder = _partition(statement, found)
+            location = statement.string() if statement.accept("LOCATION") else folder
+            self._tell(
+                "CreatePartition",
+                {
+                    "DatabaseName": found["DatabaseName"],
+                    "TableName": found["Name"],
+                    "PartitionInput": {
+                        "Values": values,
+                        "StorageDescriptor": found["StorageDescriptor"] | {"Location": location},
+                    },
+                },
+                ignore="AlreadyExistsException" if exists_ok else None,
+            )
+
+    def _drop_partitions(self, statement: Reader, found: dict[str, Any]) -> None:
+        statement.expect("DROP")
+        missing_ok = statement.accept("IF", "EXISTS")
+        while not statement.done:
+            statement.expect("PARTITION")
+            values, _ = _partition(statement, found)
+            statement.accept(",")
+            self._tell(
+                "DeletePartition",
+                {"DatabaseName": found["DatabaseName"], "TableName": found["Name"], "PartitionValues": values},
+                ignore="EntityNotFoundException" if missing_ok else None,
+            )
+
+    def _move_partition(self, statement: Reader, found: dict[str, Any]) -> None:
+        values, _ = _partition(statement, found)
+        where = {"DatabaseName": found["DatabaseName"], "TableName": found["Name"]}
+        partition = self._call("AWSGlue.GetPartition", where | {"PartitionValues": values})["Partition"]
+        change = {"Values": values, "StorageDescriptor": partition["StorageDescriptor"]}
+        if statement.accept("SET", "LOCATION"):
+            change["StorageDescriptor"]["Location"] = statement.string()
+        else:
+            statement.expect("RENAME", "TO", "PARTITION")
+            change["Values"], _ = _partition(statement, found)
+        statement.expect_end()
+        self._tell("UpdatePartition", where | {"PartitionValueList": values, "PartitionInput": change})
+
+    # SHOW and DESCRIBE
+
+    def show(self, statement: Reader, database: str) -> tuple[str, list[str]]:
+        """Return the heading and the lines of a SHOW or DESCRIBE statement.
+
+        Raises:
+            RefusedError: there is nothing of that name to show.
+        """
+        if statement.accept("SHOW", "DATABASES") or statement.accept("SHOW", "SCHEMAS"):
+            return "database_name", _matching(statement, self.databases())
+        if statement.accept("SHOW", "TABLES") or statement.accept("SHOW", "VIEWS"):
+            views_only = "VIEWS" in statement.text.upper().split()[1]
+            within = statement.identifier().lower() if statement.accept("IN") or statement.accept("FROM") else database
+            names = [
+                table["Name"]
+                for table in self.tables(within)
+                if not views_only or table.get("TableType") == "VIRTUAL_VIEW"
+            ]
+            return ("views" if views_only else "tab_name"), _matching(statement, names)
+        if statement.accept("SHOW", "COLUMNS"):
+            found = self._named(statement, database)
+            return "field", [f"{column['Name']:<20}" for column in _all_columns(found)]
+        if statement.accept("SHOW", "PARTITIONS"):
+            found = self.existing(*statement.name().within(database))
+            keys = [key["Name"] for key in found.get("PartitionKeys", [])]
+            listed = self.partitions(found["DatabaseName"], found["Name"])
+            pairs = [zip(keys, partition["Values"], strict=True) for partition in listed]
+            return "partition", ["/".join(f"{key}={value}" for key, value in pair) for pair in pairs]
+        if statement.accept("SHOW", "TBLPROPERTIES"):
+            found = self.existing(*statement.name().within(database))
+            parameters = found.get("Parameters", {})
+            if statement.done:
+                return "prpt_name", [f"{name}\t{value}" for name, value in sorted(parameters.items())]
+            (name,) = (Reader(item, hive=True).string() for item in statement.items())
+            return "prpt_name", [f"{name}\t{parameters.get(name, '')}"]
+        if statement.accept("SHOW", "CREATE", "VIEW"):
+            found = self.existing(*statement.name().within(database))
+            query = _view_query(found)
+            return "Create View", [
+                f"CREATE VIEW {found['DatabaseName']}.{found['Name']} AS",
+                *query.splitlines(),
+            ]
+        if statement.accept("SHOW", "CREATE", "TABLE"):
+            return "createtab_stmt", _ddl_of(self.existing(*statement.name().within(database)))
+        if statement.accept("DESCRIBE") or statement.accept("DESC"):
+            statement.accept("EXTENDED")
+            statement.accept("FORMATTED")
+            found = self.existing(*statement.name().within(database))
+            return "col_name", [
+                f"{column['Name']:<20}\t{column.get('Type', ''):<20}\t{column.get('Comment', ''):<20}"
+                for column in _all_columns(found)
+            ]
+        raise RefusedError(f"The bench knows no '{statement.text}'")
+
+    def _named(self, statement: Reader, database: str) -> dict[str, Any]:
+        if not statement.accept("IN"):
+            statement.expect("FROM")
+        name = statement.name()
+        if statement.accept("IN") or statement.accept("FROM"):
+            database = statement.identifier().lower()
+        return self.existing(*name.within(database))
+
+    # Asking Glue
+
+    def _tell(self, operation: str, request: dict[str, Any], ignore: str | None = None) -> None:
+        try:
+            self._call(f"AWSGlue.{operation}", request)
+        except ApiError as error:
+            if error.code != ignore:
+                raise QueryError(error.code, "USER_ERROR", error.message) from error
+
+    def _pages(self, operation: str, key: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        token: str | None = None
+        while True:
+            try:
+                page = self._call(f"AWSGlue.{operation}", request | ({"NextToken": token} if token else {}))
+            except ApiError as error:
+                raise QueryError(error.code, "USER_ERROR", error.message) from error
+            yield from page[key]
+            token = page.get("NextToken")
+            if not token:
+                return
+
+
+def is_iceberg(table: dict[str, Any]) -> bool:
+    """Tell whether a table of Glue is an Iceberg table."""
+    return str(table.get("Parameters", {}).get("table_type", "")).lower() == "iceberg"
+
+
+def is_view(table: dict[str, Any]) -> bool:
+    """Tell whether a table of Glue is a view."""
+    return table.get("TableType") == "VIRTUAL_VIEW"
+
+
+def _input(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what UpdateTable takes of what GetTable gives."""
+    given = (
+        "Name",
+        "Description",
+        "Owner",
+        "Retention",
+        "StorageDescriptor",
+        "PartitionKeys",
+        "ViewOriginalText",
+        "ViewExpandedText",
+        "TableType",
+        "Parameters",
+    )
+    return {key: found[key] for key in given if key in found}
+
+
+def _columns(statement: Reader) -> list[dict[str, str]]:
+    return _parse_columns(statement.items())
+
+
+def _parse_columns(items: list[str]) -> list[dict[str, str]]:
+    columns = []
+    for item in items:
+        reader = Reader(item, hive=True)
+        column = {"Name": reader.identifier().lower(), "Type": _type(reader.until("COMMENT"))}
+        if reader.accept("COMMENT"):
+            column["Comment"] = reader.string()
+        reader.expect_end()
+        columns.append(column)
+    return columns
+
+
+def _type(text: str) -> str:
+    """Return a Hive type as Glue holds it: small letters, no blanks, `int` for `integer`."""
+    written = "".join(text.lower().replace("`", "").split())
+    return {"integer": "int"}.get(written, written)
+
+
+def _format(name: str) -> tuple[str, str, str]:
+    if name.upper() not in _FORMATS:
+        raise RefusedError(f"The bench knows no STORED AS {name}; it knows {', '.join(_FORMATS)}")
+    return _FORMATS[name.upper()]
+
+
+def _delimiters(statement: Reader) -> dict[str, str]:
+    found = {}
+    while words := next((words for words in _DELIMITERS if statement.accept(*words)), None):
+        found[_DELIMITERS[words]] = statement.string()
+    if "field.delim" in found:
+        found["serialization.format"] = found["field.delim"]
+    return found
+
+
+def _partition(statement: Reader, found: dict[str, Any]) -> tuple[list[str], str]:
+    """Read `(key = value, ...)`; return the values in the order of the table's keys, and Hive's folder for them."""
+    given = {}
+    for item in statement.items():
+        reader = Reader(item, hive=True)
+        name = reader.identifier().lower()
+        reader.expect("=")
+        written = reader.rest()
+        given[name] = Reader(written, hive=True).string() if written[0] in "'\"" else written
+    keys = [key["Name"] for key in found.get("PartitionKeys", [])]
+    if sorted(given) != sorted(keys):
+        raise QueryError(
+            "INVALID_PARTITION", "USER_ERROR", f"The partition names {sorted(given)}; the table's keys are {keys}"
+        )
+    folder = "/".join(f"{key}={given[key]}" for key in keys)
+    return [given[key] for key in keys], f"{found['StorageDescriptor']['Location'].rstrip('/')}/{folder}"
+
+
+def _matching(statement: Reader, names: list[str]) -> list[str]:
+    """Return the names that the pattern at the end of SHOW takes: `*` is anything, `|` is or."""
+    statement.accept("LIKE")
+    if statement.done:
+        return names
+    patterns = statement.string().replace(".*", "*").split("|")
+    statement.expect_end()
+    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _all_columns(found: dict[str, Any]) -> list[dict[str, str]]:
+    return [*found["StorageDescriptor"]["Columns"], *found.get("PartitionKeys", [])]
+
+
+def _view_query(found: dict[str, Any]) -> str:
+    """Return the query in the text that the engine stores for a view."""
+    stored = str(found.get("ViewOriginalText", "")).removeprefix("/* Presto View: ").removesuffix(" */")
+    return str(json.loads(base64.b64decode(stored))["originalSql"])
+
+
+def _ddl_of(found: dict[str, Any]) -> list[str]:
+    storage = found["StorageDescriptor"]
+    columns = ",\n".join(f"  `{column['Name']}` {column['Type']}" for column in storage["Columns"])
+    lines = [f"CREATE EXTERNAL TABLE `{found['DatabaseName']}.{found['Name']}`(", *f"{columns})".splitlines()]
+    if found.get("PartitionKeys"):
+        keys = ",\n".join(f"  `{key['Name']}` {key['Type']}" for key in found["PartitionKeys"])
+        lines += ["PARTITIONED BY (", *f"{keys})".splitlines()]
+    serde = storage.get("SerdeInfo", {})
+    if serde.get("SerializationLibrary"):
+        lines += ["ROW FORMAT SERDE", f"  '{serde['SerializationLibrary']}'"]
+    if storage.get("InputFormat"):
+        lines += ["STORED AS INPUTFORMAT", f"  '{storage['InputFormat']}'"]
+        lines += ["OUTPUTFORMAT", f"  '{storage['OutputFormat']}'"]
+    lines += ["LOCATION", f"  '{storage.get('Location', '')}'", "TBLPROPERTIES ("]
+    properties = ",\n".join(f"  '{name}'='{value}'" for name, value in sorted(found.get("Parameters", {}).items()))
+    return [*lines, *f"{properties})".splitlines()]

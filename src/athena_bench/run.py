@@ -1,0 +1,293 @@
+"""Runs a statement of Athena: on the engine, in Glue, or first on one and then in the other."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from athena_bench import translate
+from athena_bench.catalog import Catalog, is_iceberg, is_view
+from athena_bench.engine import HIVE_CATALOG, ICEBERG_CATALOG, Answer, Column, Engine
+from athena_bench.errors import QueryError, RefusedError
+from athena_bench.results import hive_type
+from athena_bench.statement import Kind, Reader, Statement, read
+from athena_bench.translate import qualified
+
+_log = logging.getLogger(__name__)
+
+_STRING = "string"
+
+
+@dataclass
+class Run:
+    """One statement on its way.
+
+    Attributes:
+        id: of the query execution.
+        statement: what was asked.
+        database: the one of names without one.
+        output: the folder of results, `s3://bucket/folder/`.
+        parameters: the values of `?`, each as written in SQL.
+        session: properties of the engine's session.
+        on_start: is given a function that cancels what runs on the engine.
+        as_run: what ran on the engine, in order.
+    """
+
+    id: str
+    statement: Statement
+    database: str
+    output: str
+    parameters: tuple[str, ...] = ()
+    session: dict[str, str] = field(default_factory=dict)
+    on_start: Callable[[Callable[[], None]], None] = lambda cancel: None
+    as_run: list[str] = field(default_factory=list)
+    input_bytes: int = 0
+
+
+class Runner:
+    """Runs statements.
+
+    Args:
+        engine: where queries run.
+        catalog: Glue.
+        prepared: finds the text of a prepared statement by its name; keeps one; forgets one.
+    """
+
+    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+        self.engine = engine
+        self.catalog = catalog
+
+    def run(self, run: Run) -> Answer:
+        """Run a statement to its end.
+
+        Raises:
+            QueryError: it failed.
+            RefusedError: Athena or the bench takes no such statement.
+            EngineError: the engine is gone.
+        """
+        kind = run.statement.kind
+        reader = run.statement.reader()
+        match kind:
+            case Kind.SELECT | Kind.INSERT | Kind.UPDATE | Kind.DELETE | Kind.MERGE:
+                return self._ask(run, translate.query(run.statement.text))
+            case Kind.EXPLAIN:
+                return _as_text(self._ask(run, translate.query(run.statement.text)), "Query Plan")
+            case Kind.CREATE_TABLE_AS:
+                return self._create_table_as(run, reader)
+            case Kind.UNLOAD:
+                return self._unload(run, reader)
+            case Kind.CREATE_VIEW:
+                return self._create_view(run)
+            case Kind.CREATE_TABLE:
+                return self._create_table(run, reader)
+            case Kind.DROP_TABLE | Kind.DROP_VIEW:
+                return self._drop(run, reader)
+            case Kind.ALTER_TABLE:
+                return self._alter_table(run, reader)
+            case Kind.CREATE_DATABASE:
+                return self._tell(run, self.catalog.create_database, reader)
+            case Kind.DROP_DATABASE:
+                return self._drop_database(run, reader)
+            case Kind.REPAIR_TABLE:
+                return self._repair_table(run, reader)
+            case Kind.SHOW | Kind.DESCRIBE:
+                run.as_run.append("(asked of Glue)")
+                heading, lines = self.catalog.show(reader, run.database)
+                return _lines(heading, lines)
+            case Kind.OPTIMIZE:
+                return self._optimize(run, reader)
+            case Kind.VACUUM:
+                return self._vacuum(run, reader)
+        raise RefusedError(f"The bench does not run {kind} statements")
+
+    # On the engine
+
+    def _ask(self, run: Run, sql: str, session: dict[str, str] | None = None, catalog: str = HIVE_CATALOG) -> Answer:
+        if run.parameters:
+            sql = f"EXECUTE IMMEDIATE {translate.literal(sql)} USING {', '.join(run.parameters)}"
+        run.as_run.append(sql)
+        answer = self.engine.run(
+            sql,
+            catalog=catalog,
+            schema=run.database,
+            session=run.session | (session or {}),
+            on_start=run.on_start,
+        )
+        run.input_bytes += answer.input_bytes
+        return answer
+
+    def _create_table_as(self, run: Run, reader: Reader) -> Answer:
+        table = translate.read_create_table_as(reader)
+        database, name = table.name.within(run.database)
+        if not table.exists_ok and self.catalog.table(database, name):
+            raise QueryError("TABLE_ALREADY_EXISTS", "USER_ERROR", f"Table '{database}.{name}' already exists")
+        translation = translate.create_table_as(table, database, name, f"{run.output}tables/{run.id}/")
+        assert translation.query is not None
+        if table.is_iceberg:
+            self._check_precision(run, translation.query)
+        return self._ask(run, translation.sql, translation.session)
+
+    def _check_precision(self, run: Run, query: str) -> None:
+        """Refuse what Athena refuses: Iceberg holds timestamps of six digits only, the engine would change others."""
+        answer = self.engine.run(
+            "DESCRIBE OUTPUT asked",
+            schema=run.database,
+            session=run.session,
+            prepared={"asked": query},
+        )
+        for row in answer.rows:
+            name, type_ = str(row[0]), str(row[4])
+            if digits := re.search(r"timestamp\(([0-57-9]|1[0-2])\)", type_):
+                raise QueryError(
+                    "NOT_SUPPORTED",
+                    "USER_ERROR",
+                    f"Timestamp precision ({digits[1]}) not supported for Iceberg. Use \"timestamp(6)\" instead: {name}",
+                )
+
+    def _unload(self, run: Run, reader: Reader) -> Answer:
+        query, given, location = translate.unload(reader)
+        compression = given.pop("compression", None)
+        properties = {"external_location": translate.literal(location), **given}
+        if compression:
+            properties["write_compression"] = compression
+        name = f"unload_{run.id.replace('-', '_')}"
+        table = translate.TableAs(translate.Name((name,)), False, properties, query, True)
+        translation = translate.create_table_as(table, run.database, name, location)
+        try:
+            return self._ask(run, translation.sql, translation.session)
+        finally:
+            if self.catalog.table(run.database, name):
+                self.catalog.drop_table(run.database, name)
+
+    def _create_view(self, run: Run) -> Answer:
+        reader = run.statement.reader()
+        reader.skip(1)
+        reader.accept("OR", "REPLACE")
+        reader.expect("VIEW")
+        database, name = reader.name().within(run.database)
+        begin = reader.position
+        reader.expect("AS")
+        sql = f"CREATE OR REPLACE VIEW {qualified(HIVE_CATALOG, database, name)} {run.statement.text[begin:]}"
+        if "REPLACE" not in run.statement.text[:begin].upper().split():
+            sql = sql.replace("CREATE OR REPLACE", "CREATE", 1)
+        answer = self._ask(run, translate.query(sql))
+        described = self.engine.run(f"DESCRIBE {qualified(HIVE_CATALOG, database, name)}", session=run.session)
+        self.catalog.set_view_columns(
+            database, name, [(str(row[0]), hive_type(str(row[1]))) for row in described.rows]
+        )
+        return answer
+
+    def _create_table(self, run: Run, reader: Reader) -> Answer:
+        if reader.peek(2) == ("CREATE", "EXTERNAL"):
+            return self._tell(run, self.catalog.create_external_table, reader, run.database)
+        translation = translate.create_iceberg_table(reader, run.database)
+        return self._ask(run, translation.sql, translation.session)
+
+    def _drop(self, run: Run, reader: Reader) -> Answer:
+        wants_view = reader.peek(2) == ("DROP", "VIEW")
+        reader.skip(2)
+        missing_ok = reader.accept("IF", "EXISTS")
+        database, name = reader.name().within(run.database)
+        reader.expect_end()
+        found = self.catalog.table(database, name)
+        if found is None:
+            if missing_ok:
+                return Answer((), [])
+            raise QueryError("TABLE_NOT_FOUND", "USER_ERROR", f"Table not found {database}.{name}")
+        if wants_view != is_view(found):
+            what = "a view" if is_view(found) else "a table"
+            raise QueryError("TABLE_NOT_FOUND", "USER_ERROR", f"{database}.{name} is {what}")
+        if is_iceberg(found):
+            return self._ask(run, f"DROP TABLE {qualified(ICEBERG_CATALOG, database, name)}")
+        return self._tell(run, self.catalog.drop_table, database, name)
+
+    def _drop_database(self, run: Run, reader: Reader) -> Answer:
+        """Drop a database; CASCADE takes the Iceberg tables' files with them, as Athena does."""
+        name = Reader(run.statement.text, hive=True)
+        name.skip(2)
+        name.accept("IF", "EXISTS")
+        database = name.name().parts[-1].lower()
+        if "CASCADE" in run.statement.text.upper().split() and database in self.catalog.databases():
+            for table in self.catalog.tables(database):
+                if is_iceberg(table):
+                    self._ask(run, f"DROP TABLE {qualified(ICEBERG_CATALOG, database, table['Name'])}")
+        return self._tell(run, self.catalog.drop_database, reader)
+
+    def _alter_table(self, run: Run, reader: Reader) -> Answer:
+        reader.skip(2)
+        database, name = reader.name().within(run.database)
+        found = self.catalog.existing(database, name)
+        if is_iceberg(found):
+            answer = Answer((), [])
+            for translation in translate.alter_iceberg_table(reader, database, name):
+                answer = self._ask(run, translation.sql)
+            return answer
+        if reader.accept("RENAME", "TO"):
+            schema, new = reader.name().within(database)
+            reader.expect_end()
+            return self._tell(run, self.catalog.rename_table, found, schema, new)
+        return self._tell(run, self.catalog.alter_table, reader, database, name)
+
+    def _repair_table(self, run: Run, reader: Reader) -> Answer:
+        reader.skip(3)
+        database, name = reader.name().within(run.database)
+        reader.expect_end()
+        self.catalog.existing(database, name)
+        return self._ask(
+            run,
+            f"CALL {HIVE_CATALOG}.system.sync_partition_metadata"
+            f"({translate.literal(database)}, {translate.literal(name)}, 'ADD', false)",
+        )
+
+    def _optimize(self, run: Run, reader: Reader) -> Answer:
+        database, name, condition = translate.optimize(reader, run.database)
+        self._existing_iceberg(database, name, "OPTIMIZE")
+        return self._ask(
+            run, f"ALTER TABLE {qualified(ICEBERG_CATALOG, database, name)} EXECUTE optimize {condition}".rstrip()
+        )
+
+    def _vacuum(self, run: Run, reader: Reader) -> Answer:
+        reader.expect("VACUUM")
+        database, name = reader.name().within(run.database)
+        reader.expect_end()
+        self._existing_iceberg(database, name, "VACUUM")
+        table = qualified(ICEBERG_CATALOG, database, name)
+        properties = self.engine.run(
+            f'SELECT key, value FROM {ICEBERG_CATALOG}.{translate.quoted(database)}.{translate.quoted(name + "$properties")}'
+        )
+        given = {str(row[0]): str(row[1]) for row in properties.rows}
+        age = given.get("vacuum_max_snapshot_age_seconds", "432000")
+        self._ask(run, f"ALTER TABLE {table} EXECUTE expire_snapshots(retention_threshold => '{age}s')")
+        return self._ask(run, f"ALTER TABLE {table} EXECUTE remove_orphan_files(retention_threshold => '{age}s')")
+
+    def _existing_iceberg(self, database: str, name: str, statement: str) -> None:
+        if not is_iceberg(self.catalog.existing(database, name)):
+            raise QueryError(
+                "NOT_SUPPORTED", "USER_ERROR", f"{statement} is for Iceberg tables; {database}.{name} is none"
+            )
+
+    def _tell(self, run: Run, change: Callable[..., None], *arguments: Any) -> Answer:
+        run.as_run.append("(told Glue)")
+        change(*arguments)
+        return Answer((), [])
+
+
+def check(text: str) -> Statement:
+    """Read a statement as StartQueryExecution does.
+
+    Raises:
+        RefusedError: Athena takes no such statement.
+    """
+    return read(text)
+
+
+def _lines(heading: str, lines: list[str]) -> Answer:
+    return Answer((Column(heading, _STRING, {}),), [[line] for line in lines])
+
+
+def _as_text(answer: Answer, heading: str) -> Answer:
+    lines = [line for row in answer.rows for line in str(row[0]).splitlines()]
+    return Answer((Column(heading, _STRING, {}),), [[line] for line in [heading, *lines]], input_bytes=0)

@@ -1,0 +1,340 @@
+"""The HTTP front of the bench: moto's S3, Glue, Lake Formation and Athena, behind the operations of the bench."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Self
+from xml.sax.saxutils import escape
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.datastructures import Headers
+from werkzeug.serving import ThreadedWSGIServer
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+from werkzeug.wrappers import Request, Response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+Operation = Callable[[dict[str, Any]], dict[str, Any]]
+
+_logger = logging.getLogger(__name__)
+
+ATHENA = "AmazonAthena"
+GLUE = "AWSGlue"
+LAKE_FORMATION = "AWSLakeFormation"
+_SERVICES = {ATHENA: "athena", GLUE: "glue", LAKE_FORMATION: "lakeformation"}
+
+_RESET = "/moto-api/reset"
+_SECONDS_TO_FINISH = 5.0
+
+
+class ApiError(Exception):
+    """An error that the caller of an operation gets, as botocore's ClientError or the like.
+
+    Args:
+        code: the name of the exception in the service's model, such as `EntityNotFoundException`.
+        message: a sentence for the caller.
+        status: the HTTP status; 400 is the caller's fault, 500 is the bench's.
+        fields: further members of the exception, such as `AthenaErrorCode`.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400, **fields: object) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.fields = fields
+
+
+class Server:
+    """The AWS APIs of the bench on one port, for one region.
+
+    An operation that is registered answers its calls, everything else goes to moto in the same process. The calls of
+    Glue and of Lake Formation run one at a time, as moto keeps their state without locks; so an operation of these
+    that reads and then writes is atomic. Those of Athena run side by side.
+
+    Args:
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one.
+        region: the region of the catalog. A call of Glue, Lake Formation or Athena signed for another is refused, as
+            it would see another, empty, catalog.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, region: str = "us-east-1") -> None:
+        self.host = host
+        self.port = port
+        self.region = region
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._operations: dict[str, Operation] = {}
+        self._resets: list[Callable[[], None]] = []
+        self._catalog_lock = threading.RLock()
+        self._storage_lock = threading.RLock()
+        self._listener: _Listener | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The endpoint to give to clients, such as `http://127.0.0.1:4566`."""
+        return f"http://{self.host}:{self.port}"
+
+    def register(
+        self, target_prefix: str, operations: Mapping[str, Operation], reset: Callable[[], None] | None = None
+    ) -> None:
+        """Answer operations of a service by functions instead of by moto.
+
+        Args:
+            target_prefix: `AmazonAthena`, `AWSGlue` or `AWSLakeFormation`.
+            operations: the function of each operation, by its name, such as `StartQueryExecution`. It takes the
+                request and returns the response, both as the members of the service's model; it raises ApiError.
+            reset: called when all state is to be forgotten.
+
+        Raises:
+            ValueError: the bench does not know the service.
+        """
+        if target_prefix not in _SERVICES:
+            raise ValueError(f"There is no service {target_prefix}: register operations of one of {list(_SERVICES)}.")
+        self._operations.update({f"{target_prefix}.{name}": operation for name, operation in operations.items()})
+        if reset is not None:
+            self._resets.append(reset)
+
+    def call(self, target: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Call an operation as a client would, registered or moto's own, without HTTP.
+
+        Args:
+            target: service and operation, such as `AWSGlue.GetTable`.
+            request: the members of the request.
+
+        Returns:
+            The members of the response; times are seconds since 1970.
+
+        Raises:
+            ApiError: the operation refused the request, or is not there.
+        """
+        operation = self._operations.get(target)
+        if operation is None:
+            return self.forward(target, request)
+        # An operation of Athena may last as long as a query; what it asks the catalog takes the lock itself.
+        with nullcontext() if target.startswith(ATHENA) else self._catalog_lock:
+            return operation(request)
+
+    def forward(self, target: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask moto, passing by what is registered; otherwise as `call`."""
+        prefix, _, name = target.partition(".")
+        service = _SERVICES[prefix]
+        credential = f"bench/20000101/{self.region}/{service}/aws4_request"
+        signature = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
+        headers = Headers({"Authorization": signature})
+        if prefix == LAKE_FORMATION:
+            path, content_type = f"/{name}", "application/json"
+        else:
+            path, content_type = "/", "application/x-amz-json-1.1"
+            headers["X-Amz-Target"] = target
+        environ = EnvironBuilder(
+            path, method="POST", headers=headers, content_type=content_type, data=_to_json(request)
+        ).get_environ()
+        try:
+            with self._catalog_lock:
+                body, status, response_headers = run_wsgi_app(self._moto, environ, buffered=True)
+        except NotImplementedError:
+            raise _unknown(target) from None
+        code = int(status.split()[0])
+        text = b"".join(body).decode()
+        if code == 404 and response_headers.get("Content-Type", "").startswith("text/html"):
+            raise _unknown(target)
+        if code < 300:
+            members: dict[str, Any] = json.loads(text or "{}")
+            return members
+        raise _error_of(code, text)
+
+    def reset(self) -> None:
+        """Forget all state: buckets, tables, queries. POST /moto-api/reset does the same."""
+        with self._catalog_lock, self._storage_lock:
+            run_wsgi_app(self._moto, EnvironBuilder(_RESET, method="POST").get_environ(), buffered=True)
+            for reset in self._resets:
+                reset()
+
+    def start(self) -> Self:
+        """Listen.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._listener = _Listener(self.host, self.port, self)
+        self.port = self._listener.port
+        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.05,), name="aws", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop listening, hang up on the clients and free the port; the state stays in memory."""
+        if self._listener is None or self._thread is None:
+            return
+        self._listener.shutdown()
+        self._thread.join()
+        self._listener.hang_up()
+        self._listener = self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one HTTP request, as a WSGI application whose `wsgi.input` holds just the body."""
+        if environ["PATH_INFO"] == _RESET and environ["REQUEST_METHOD"] == "POST":
+            self.reset()
+            return _json_response({"status": "ok"})(environ, start_response)
+        target = _target_of(environ)
+        if target is None:
+            return self._store(environ, start_response)
+        return self._answer(target, environ)(environ, start_response)
+
+    def _answer(self, target: str, environ: WSGIEnvironment) -> Response:
+        try:
+            self._check_region(environ)
+            return _json_response(self.call(target, json.loads(Request(environ).get_data() or b"{}")))
+        except ApiError as error:
+            refusal = error
+        except Exception as error:
+            _logger.exception("%s failed", target)
+            refusal = ApiError("InternalServerException", f"{target} failed: {error!r}", 500)
+        members = {"__type": refusal.code, "message": refusal.message, "Message": refusal.message, **refusal.fields}
+        response = _json_response(members, refusal.status)
+        response.headers["x-amzn-errortype"] = refusal.code
+        return response
+
+    def _store(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # Writes run one at a time: moto looks at If-None-Match and then writes, and two could both find nothing there.
+        reads = environ["REQUEST_METHOD"] in ("GET", "HEAD")
+        try:
+            with nullcontext() if reads else self._storage_lock:
+                body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+        except Exception as error:
+            _logger.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            text = f"<Error><Code>InternalError</Code><Message>{escape(repr(error))}</Message></Error>"
+            return Response(text, 500, content_type="application/xml")(environ, start_response)
+        start_response(status, list(headers))
+        return body
+
+    def _check_region(self, environ: WSGIEnvironment) -> None:
+        scope = _scope_of(environ)
+        if scope is not None and scope[0] != self.region:
+            raise ApiError(
+                "InvalidSignatureException",
+                f"This bench serves {self.region}, the request is signed for {scope[0]}: set AWS_REGION={self.region}.",
+                403,
+            )
+
+
+class _Listener(ThreadedWSGIServer):
+    """A thread for each connection, all of which end with the server."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, app: Server) -> None:
+        self.connections: dict[threading.Thread, socket.socket] = {}
+        # werkzeug would print and exit the process where the port is taken.
+        with socket.create_server((host, port), backlog=128) as listening:
+            super().__init__(host, port, app, _RequestHandler, fd=listening.fileno())
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep open, after the answer that is under way."""
+        for thread, connection in list(self.connections.items()):
+            try:
+                connection.shutdown(socket.SHUT_RD)
+            except OSError:
+                continue  # the client was faster
+            thread.join(_SECONDS_TO_FINISH)
+
+
+class _RequestHandler(MotoRequestHandler):
+    """Keeps connections open, which werkzeug does not: it waits 10 ms after each answer, and closes."""
+
+    server: _Listener
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections[threading.current_thread()] = self.connection
+
+    def finish(self) -> None:
+        super().finish()
+        del self.server.connections[threading.current_thread()]
+
+    def run_wsgi(self) -> None:
+        environ = self.make_environ()
+        chunked = environ.get("wsgi.input_terminated", False)
+        body = environ["wsgi.input"].read(-1 if chunked else int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        chunks, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        answer = b"".join(chunks)
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        if self.command != "HEAD":  # whose length is that of the object
+            headers.remove("Content-Length")
+            if code not in ("204", "304"):
+                headers["Content-Length"] = str(len(answer))
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        _logger.debug("%s %s %s %s", self.command, self.path, self.headers.get("X-Amz-Target", ""), code)
+
+
+def _scope_of(environ: WSGIEnvironment) -> tuple[str, str] | None:
+    """Region and service that the request is signed for; None for a request without a signature in its headers."""
+    parts = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0].split("/")
+    return (parts[-3], parts[-2]) if len(parts) >= 5 else None
+
+
+def _target_of(environ: WSGIEnvironment) -> str | None:
+    """The operation asked for, such as `AWSGlue.GetTable`; None for a service that is moto's alone."""
+    target: str = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target.partition(".")[0] in _SERVICES:
+        return target
+    scope = _scope_of(environ)
+    if scope is not None and scope[1] == _SERVICES[LAKE_FORMATION]:  # has a path an operation instead
+        return f"{LAKE_FORMATION}.{environ['PATH_INFO'].strip('/')}"
+    return None
+
+
+def _unknown(target: str) -> ApiError:
+    return ApiError("UnknownOperationException", f"The bench has no operation {target}.")
+
+
+def _error_of(status: int, text: str) -> ApiError:
+    """The error in an answer of moto."""
+    try:
+        members = json.loads(text)
+        code, message = members.pop("__type"), members.pop("message", None) or members.pop("Message", "")
+    except (ValueError, KeyError, AttributeError):
+        return ApiError("InternalServerException", text, status)
+    return ApiError(code.rpartition("#")[2], message, status, **members)
+
+
+def _to_json(members: Mapping[str, Any]) -> str:
+    return json.dumps(members, default=_plain)
+
+
+def _json_response(members: Mapping[str, Any], status: int = 200) -> Response:
+    return Response(_to_json(members), status, content_type="application/x-amz-json-1.1")
+
+
+def _plain(value: object) -> float:
+    """A time as AWS JSON writes it: seconds since 1970."""
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day).timestamp()
+    raise TypeError(f"An answer holds {value!r}, which AWS JSON cannot carry.")

@@ -1,0 +1,423 @@
+"""What kind of statement a text is, and a reader of its tokens.
+
+Athena has two grammars: Hive's for DDL, with backticks and backslashes, and Trino's for the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlglot import exp
+from sqlglot.dialects import Hive, Trino
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType
+
+from athena_bench.errors import RefusedError
+
+
+class _HiveWords(Hive):
+    """Hive's tokens, each word one token."""
+
+    class Tokenizer(Hive.Tokenizer):
+        COMMANDS: ClassVar[set[TokenType]] = set()
+        KEYWORDS: ClassVar[dict[str, TokenType]] = {}
+        HEX_STRINGS: ClassVar[list[Any]] = []
+        BIT_STRINGS: ClassVar[list[Any]] = []
+        BYTE_STRINGS: ClassVar[list[Any]] = []
+        STRING_ESCAPES: ClassVar[list[str]] = ["\\", "'"]
+
+
+class _TrinoWords(Trino):
+    """Trino's tokens, each word one token; backticks quote a name in the head of a statement."""
+
+    class Tokenizer(Trino.Tokenizer):
+        COMMANDS: ClassVar[set[TokenType]] = set()
+        KEYWORDS: ClassVar[dict[str, TokenType]] = {}
+        IDENTIFIERS: ClassVar[list[Any]] = ['"', "`"]
+
+
+class Kind(StrEnum):
+    """The kinds of statements that Athena knows, by their names in `SubstatementType`."""
+
+    SELECT = "SELECT"
+    EXPLAIN = "EXPLAIN"
+    INSERT = "INSERT"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    MERGE = "MERGE"
+    CREATE_TABLE_AS = "CREATE_TABLE_AS_SELECT"
+    UNLOAD = "UNLOAD"
+    CREATE_TABLE = "CREATE_TABLE"
+    CREATE_VIEW = "CREATE_VIEW"
+    DROP_VIEW = "DROP_VIEW"
+    CREATE_DATABASE = "CREATE_DATABASE"
+    DROP_DATABASE = "DROP_DATABASE"
+    DROP_TABLE = "DROP_TABLE"
+    ALTER_TABLE = "ALTER_TABLE"
+    REPAIR_TABLE = "MSCK_REPAIR_TABLE"
+    SHOW = "SHOW"
+    DESCRIBE = "DESCRIBE_TABLE"
+    OPTIMIZE = "OPTIMIZE"
+    VACUUM = "VACUUM"
+    PREPARE = "PREPARE"
+    EXECUTE = "EXECUTE"
+    DEALLOCATE = "DEALLOCATE"
+
+
+_HEADS = {
+    ("SELECT",): Kind.SELECT,
+    ("WITH",): Kind.SELECT,
+    ("VALUES",): Kind.SELECT,
+    ("TABLE",): Kind.SELECT,
+    ("EXPLAIN",): Kind.EXPLAIN,
+    ("INSERT", "INTO"): Kind.INSERT,
+    ("UPDATE",): Kind.UPDATE,
+    ("DELETE", "FROM"): Kind.DELETE,
+    ("MERGE", "INTO"): Kind.MERGE,
+    ("UNLOAD",): Kind.UNLOAD,
+    ("CREATE", "EXTERNAL", "TABLE"): Kind.CREATE_TABLE,
+    ("CREATE", "TABLE"): Kind.CREATE_TABLE,  # or CREATE_TABLE_AS, which the words after the name tell
+    ("CREATE", "OR", "REPLACE", "VIEW"): Kind.CREATE_VIEW,
+    ("CREATE", "VIEW"): Kind.CREATE_VIEW,
+    ("DROP", "VIEW"): Kind.DROP_VIEW,
+    ("CREATE", "DATABASE"): Kind.CREATE_DATABASE,
+    ("CREATE", "SCHEMA"): Kind.CREATE_DATABASE,
+    ("DROP", "DATABASE"): Kind.DROP_DATABASE,
+    ("DROP", "SCHEMA"): Kind.DROP_DATABASE,
+    ("DROP", "TABLE"): Kind.DROP_TABLE,
+    ("ALTER", "TABLE"): Kind.ALTER_TABLE,
+    ("MSCK", "REPAIR", "TABLE"): Kind.REPAIR_TABLE,
+    ("SHOW",): Kind.SHOW,
+    ("DESCRIBE",): Kind.DESCRIBE,
+    ("DESC",): Kind.DESCRIBE,
+    ("OPTIMIZE",): Kind.OPTIMIZE,
+    ("VACUUM",): Kind.VACUUM,
+    ("PREPARE",): Kind.PREPARE,
+    ("EXECUTE",): Kind.EXECUTE,
+    ("DEALLOCATE", "PREPARE"): Kind.DEALLOCATE,
+}
+_DML = frozenset(
+    {
+        Kind.SELECT,
+        Kind.INSERT,
+        Kind.UPDATE,
+        Kind.DELETE,
+        Kind.MERGE,
+        Kind.CREATE_TABLE_AS,
+        Kind.UNLOAD,
+        Kind.EXPLAIN,
+        Kind.OPTIMIZE,
+        Kind.VACUUM,
+        Kind.EXECUTE,
+    }
+)
+_UTILITY = frozenset({Kind.SHOW, Kind.DESCRIBE})
+_HIVE = frozenset(
+    {
+        Kind.CREATE_TABLE,
+        Kind.CREATE_DATABASE,
+        Kind.DROP_DATABASE,
+        Kind.DROP_TABLE,
+        Kind.ALTER_TABLE,
+        Kind.REPAIR_TABLE,
+        Kind.SHOW,
+        Kind.DESCRIBE,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement.
+
+    Attributes:
+        kind: what it is.
+        text: it, without a semicolon at its end.
+    """
+
+    kind: Kind
+    text: str
+
+    @property
+    def type(self) -> str:
+        """Its class as Athena names it: DML, DDL or UTILITY."""
+        return "DML" if self.kind in _DML else "UTILITY" if self.kind in _UTILITY else "DDL"
+
+    def reader(self) -> Reader:
+        """Return a reader at its first word."""
+        return Reader(self.text, hive=self.kind in _HIVE)
+
+
+def read(text: str) -> Statement:
+    """Tell what kind of statement a text is.
+
+    Raises:
+        RefusedError: there is none, there are several, or it is of no known kind.
+    """
+    words = Reader(text, hive=False, partly=True)
+    head = words.peek(3)
+    kind = next((kind for prefix, kind in _HEADS.items() if head[: len(prefix)] == prefix), None)
+    if head[:1] == ("(",):
+        kind = Kind.SELECT
+    if kind is None and head[:2] == ("CREATE", "OR"):
+        kind = Kind.CREATE_VIEW if words.peek(4) == ("CREATE", "OR", "REPLACE", "VIEW") else None
+    if kind is None:
+        raise RefusedError(f"no viable alternative at input '{' '.join(head) or text.strip()}'")
+    if kind is Kind.CREATE_TABLE and head[1] == "TABLE":
+        words.skip(2)
+        words.accept("IF", "NOT", "EXISTS")
+        words.name()
+        if words.peek(1) in (("AS",), ("WITH",), ("COMMENT",)):
+            kind = Kind.CREATE_TABLE_AS
+    tokens = Reader(text, hive=kind in _HIVE)
+    return Statement(kind, tokens.one_statement())
+
+
+@dataclass(frozen=True)
+class Name:
+    """A table's name as it was written: one to three parts."""
+
+    parts: tuple[str, ...]
+
+    def within(self, database: str) -> tuple[str, str]:
+        """Return database and table, both in lower case.
+
+        Args:
+            database: the one of names without one.
+
+        Raises:
+            RefusedError: the name is of another catalog.
+        """
+        if len(self.parts) > 2 and self.parts[0].lower() != "awsdatacatalog":
+            raise RefusedError(f"There is no data catalog {self.parts[0]}; this bench has AwsDataCatalog only")
+        return (self.parts[-2] if len(self.parts) > 1 else database).lower(), self.parts[-1].lower()
+
+
+class Reader:
+    """Reads a statement token by token.
+
+    Args:
+        text: the statement.
+        hive: whether it is written in Hive's grammar.
+        partly: whether what can't be read may be left out, for a look at the first words.
+    """
+
+    def __init__(self, text: str, *, hive: bool, partly: bool = False) -> None:
+        self.text = text
+        dialect = _HiveWords() if hive else _TrinoWords()
+        try:
+            self._tokens: list[Token] = dialect.tokenize(text)
+        except SqlglotError as error:
+            if not partly:
+                raise RefusedError(f"mismatched input: {error}") from error
+            # A text of the other grammar, as with a backslash before a quote: its head is enough.
+            self._tokens = dialect.tokenize(re.split(r"['\"]\S*\\", text)[0].rsplit("'", 1)[0])
+        self._at = 0
+
+    def one_statement(self) -> str:
+        """Return the statement without a semicolon at its end.
+
+        Raises:
+            RefusedError: there are several.
+        """
+        ends = [token.start for token in self._tokens if token.token_type == TokenType.SEMICOLON]
+        if any(self.text[token.start] != ";" and token.start > ends[0] for token in self._tokens if ends):
+            raise RefusedError("Only one sql statement is allowed")
+        return self.text[: ends[0]].rstrip() if ends else self.text.rstrip()
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left."""
+        return self._at >= len(self._tokens)
+
+    @property
+    def position(self) -> int:
+        """Where the next token begins in the text; its length at the end."""
+        return len(self.text) if self.done else self._tokens[self._at].start
+
+    def peek(self, count: int) -> tuple[str, ...]:
+        """Return the next words in capitals; quoted names and strings stand as they were written."""
+        return tuple(self._word(token) for token in self._tokens[self._at : self._at + count])
+
+    def skip(self, count: int) -> None:
+        """Go on by some tokens."""
+        self._at += count
+
+    def accept(self, *words: str) -> bool:
+        """Go on past the words if they are next; return whether they were."""
+        if self.peek(len(words)) != words:
+            return False
+        self._at += len(words)
+        return True
+
+    def expect(self, *words: str) -> None:
+        """Go on past the words.
+
+        Raises:
+            RefusedError: something else is next.
+        """
+        if not self.accept(*words):
+            raise RefusedError(
+                f"mismatched input '{' '.join(self.peek(1)) or '<EOF>'}'. Expecting: '{' '.join(words)}'"
+            )
+
+    def expect_end(self) -> None:
+        """Make sure that nothing is left.
+
+        Raises:
+            RefusedError: something is; it is named.
+        """
+        if not self.done:
+            raise RefusedError(f"extraneous input '{self.text[self.position :].strip()}'")
+
+    def identifier(self) -> str:
+        """Read one name, quoted or not."""
+        token = self._next("a name")
+        if token.token_type not in (TokenType.VAR, TokenType.IDENTIFIER) and not (
+            token.token_type == TokenType.STRING and self.text[token.start] == '"'
+        ):
+            raise RefusedError(f"mismatched input '{token.text}'. Expecting: a name")
+        return str(token.text)
+
+    def name(self) -> Name:
+        """Read a table's name: parts with dots between them."""
+        parts = [self.identifier()]
+        while self.accept("."):
+            parts.append(self.identifier())
+        return Name(tuple(parts))
+
+    def string(self) -> str:
+        """Read a text in quotes."""
+        token = self._next("a string")
+        if token.token_type != TokenType.STRING:
+            raise RefusedError(f"mismatched input '{token.text}'. Expecting: a string")
+        return unescape(self.text[token.start : token.end + 1])
+
+    def number(self) -> int:
+        """Read a whole number."""
+        token = self._next("a number")
+        if token.token_type != TokenType.NUMBER or not token.text.isdigit():
+            raise RefusedError(f"mismatched input '{token.text}'. Expecting: a number")
+        return int(token.text)
+
+    def properties(self) -> dict[str, str]:
+        """Read `('name' = 'value', ...)`."""
+        found = {}
+        self.expect("(")
+        while not self.accept(")"):
+            name = self.string()
+            self.expect("=")
+            found[name] = self.string()
+            if not self.accept(","):
+                self.expect(")")
+                break
+        return found
+
+    def group(self) -> str:
+        """Read a pair of parentheses and return what is in it."""
+        self.expect("(")
+        begin = self.position
+        depth = 1
+        while True:
+            token = self._next("')'")
+            depth += {"(": 1, ")": -1}.get(self.text[token.start : token.end + 1], 0)
+            if depth == 0:
+                return self.text[begin : token.start]
+
+    def until(self, *stops: str) -> str:
+        """Read up to one of the words outside of brackets, or to the end; return the text."""
+        begin = self.position
+        depth = 0
+        while not self.done:
+            word = self.peek(1)[0]
+            if depth == 0 and word in stops:
+                break
+            depth += {"(": 1, "<": 1, "[": 1, ")": -1, ">": -1, "]": -1}.get(word, 0)
+            self._at += 1
+        return self.text[begin : self.position].strip()
+
+    def items(self) -> list[str]:
+        """Read `(a, b, ...)` and return each item's text."""
+        found = []
+        self.expect("(")
+        while not self.accept(")"):
+            found.append(self.until(",", ")"))
+            self.accept(",")
+        return found
+
+    def rest(self) -> str:
+        """Read everything that is left."""
+        begin = self.position
+        self._at = len(self._tokens)
+        return self.text[begin:].strip()
+
+    def last(self, count: int) -> tuple[str, ...]:
+        """Return the last words in capitals."""
+        return tuple(self._word(token) for token in self._tokens[-count:])
+
+    def begin_of_last(self, count: int) -> int:
+        """Return where the last words begin in the text."""
+        return int(self._tokens[-count].start)
+
+    def numbers(self) -> list[tuple[int, int]]:
+        """Return where the numbers with a point stand that are no part of a name: begin and end."""
+        spans = []
+        for index, token in enumerate(self._tokens):
+            if token.token_type != TokenType.NUMBER or "e" in token.text.lower():
+                continue
+            before = self._tokens[index - 1] if index else None
+            dotted = before is not None and before.token_type == TokenType.DOT and before.end + 1 == token.start
+            if dotted and before is not None:
+                named = index > 1 and self._tokens[index - 2].end + 1 == before.start
+                if not named:
+                    spans.append((before.start, token.end + 1))
+            elif "." in token.text:
+                spans.append((token.start, token.end + 1))
+        return spans
+
+    def _next(self, expected: str) -> Token:
+        if self.done:
+            raise RefusedError(f"mismatched input '<EOF>'. Expecting: {expected}")
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def _word(self, token: Token) -> str:
+        written = self.text[token.start : token.end + 1]
+        return written.upper() if token.token_type == TokenType.VAR else written
+
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "Z": "\x1a", "0": "\0"}
+
+
+def unescape(quoted: str) -> str:
+    r"""Return the text that a quoted string of Hive's grammar stands for: `'\001'`, `'don\'t'`, `'don''t'`."""
+    quote = quoted[0]
+
+    def character(match: re.Match[str]) -> str:
+        written = match.group()
+        if written == quote * 2:
+            return quote
+        if match["octal"]:
+            return chr(int(match["octal"], 8))
+        if match["unicode"]:
+            return chr(int(match["unicode"], 16))
+        return _ESCAPES.get(written[1], written[1])
+
+    pattern = rf"\\(?P<octal>[01][0-7]{{2}})|\\u(?P<unicode>[0-9A-Fa-f]{{4}})|\\.|{quote}{quote}"
+    return re.sub(pattern, character, quoted[1:-1], flags=re.DOTALL)
+
+
+def engine_type(hive_type: str) -> str:
+    """Return a column type of Hive's grammar as the engine writes it; timestamps have six digits, as Iceberg's.
+
+    Raises:
+        RefusedError: there is no such type.
+    """
+    try:
+        written = exp.DataType.build(hive_type, dialect="hive").sql("trino")
+    except SqlglotError as error:
+        raise RefusedError(f"Unknown type: '{hive_type}'") from error
+    return re.sub(r"\bTIMESTAMP\b", "TIMESTAMP(6)", written)
