@@ -10,6 +10,8 @@ import boto3
 from athena_bench.api import Api
 from athena_bench.catalog import Catalog
 from athena_bench.engine import Engine
+from athena_bench.glue import Glue
+from athena_bench.lake_formation import LakeFormation
 from athena_bench.run import Runner
 from athena_bench.server import ATHENA, Server
 
@@ -39,6 +41,8 @@ class Bench:
         self.buckets = tuple(buckets)
         self.workgroups = tuple(workgroups)
         self.server = Server(port=port, region=region)
+        lake_formation = LakeFormation(self.server)
+        Glue(self.server, lake_formation.forget)
         self.heap = heap
         self.engine: Engine | None = None
         self._api: Api | None = None
