@@ -63,14 +63,15 @@ class Bench:
             "AWS_SECRET_ACCESS_KEY": "bench",
         }
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:  # noqa: ANN401 - clients have no type of their own
         """Return a boto3 client of the bench."""
-        return boto3.client(
+        create: Any = boto3.client
+        return create(
             service,
             endpoint_url=self.url,
             region_name=self.region,
             aws_access_key_id="bench",
-            aws_secret_access_key="bench",  # noqa: S106
+            aws_secret_access_key="bench",
         )
 
     def __enter__(self) -> Bench:
@@ -126,7 +127,5 @@ class Bench:
         athena = self.client("athena")
         results = {"ResultConfiguration": {"OutputLocation": f"s3://{self.buckets[0]}/query-results/"}}
         for workgroup in self.workgroups:
-            athena.create_work_group(
-                Name=workgroup, Configuration=results | {"EnforceWorkGroupConfiguration": False}
-            )
+            athena.create_work_group(Name=workgroup, Configuration=results | {"EnforceWorkGroupConfiguration": False})
         self.server.call("AWSGlue.CreateDatabase", {"DatabaseInput": {"Name": "default"}})

@@ -108,7 +108,9 @@ class Catalog:
             else:
                 statement.expect("WITH", "DBPROPERTIES")
                 database["Parameters"] = statement.properties()
-        self._tell("CreateDatabase", {"DatabaseInput": database}, ignore="AlreadyExistsException" if exists_ok else None)
+        self._tell(
+            "CreateDatabase", {"DatabaseInput": database}, ignore="AlreadyExistsException" if exists_ok else None
+        )
 
     def drop_database(self, statement: Reader) -> None:
         """DROP DATABASE [IF EXISTS] name [RESTRICT | CASCADE]."""
@@ -172,7 +174,10 @@ class Catalog:
             "Columns": columns,
             "InputFormat": formats[0],
             "OutputFormat": formats[1],
-            "SerdeInfo": {"SerializationLibrary": serde or formats[2], "Parameters": {"serialization.format": "1"} | settings},
+            "SerdeInfo": {
+                "SerializationLibrary": serde or formats[2],
+                "Parameters": {"serialization.format": "1"} | settings,
+            },
         }
         typed = [column["Name"] for column in columns if column["Type"] != "string"]
         if serde == _ONLY_STRINGS and typed:

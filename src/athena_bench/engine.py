@@ -194,7 +194,9 @@ class Engine:
             raise EngineError(f"The engine does not answer: {error}") from error
         stats = query.stats
         return Answer(
-            columns=tuple(Column(column["name"], column["type"], column["typeSignature"]) for column in query.columns or ()),
+            columns=tuple(
+                Column(column["name"], column["type"], column["typeSignature"]) for column in query.columns or ()
+            ),
             rows=rows,
             update_type=query.update_type,
             update_count=query.update_count,

@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +121,7 @@ class _Bar:
         self._task = progress.add_task("Trino", total=sum(part.size for part in PARTS))
 
     @contextmanager
-    def __call__(self, filename: str, total: int) -> Iterator[object]:
+    def __call__(self, filename: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: self._progress.update(self._task, advance=count)
 
 

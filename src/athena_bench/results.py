@@ -26,7 +26,7 @@ _PRECISION = {
 _NAMES = {"real": "float"}
 
 
-def text_of(value: Any, signature: dict[str, Any]) -> str | None:
+def text_of(value: object, signature: dict[str, Any]) -> str | None:
     """Return a value as Athena writes it; None for NULL.
 
     Args:
@@ -36,7 +36,7 @@ def text_of(value: Any, signature: dict[str, Any]) -> str | None:
     return None if value is None else _write(value, signature)
 
 
-def _write(value: Any, signature: dict[str, Any]) -> str:
+def _write(value: Any, signature: dict[str, Any]) -> str:  # noqa: ANN401 - any value of JSON
     if value is None:
         return "null"
     inner = signature.get("arguments", [])
@@ -60,12 +60,12 @@ def _write(value: Any, signature: dict[str, Any]) -> str:
             return str(value)
 
 
-def _field(field: dict[str, Any], at: int, value: Any) -> str:
+def _field(field: dict[str, Any], at: int, value: object) -> str:
     name = (field.get("fieldName") or {}).get("name", f"field{at}")
     return f"{name}={_write(value, field['typeSignature'])}"
 
 
-def _map_key(written: str, signature: dict[str, Any]) -> Any:
+def _map_key(written: str, signature: dict[str, Any]) -> str | float:
     """Return the key of a map, which JSON holds as a text."""
     return float(written) if signature.get("rawType") in ("double", "real") else written
 

@@ -6,14 +6,13 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from athena_bench import translate
 from athena_bench.catalog import Catalog, is_iceberg, is_view
 from athena_bench.engine import HIVE_CATALOG, ICEBERG_CATALOG, Answer, Column, Engine
 from athena_bench.errors import QueryError, RefusedError
 from athena_bench.results import hive_type
-from athena_bench.statement import Kind, Reader, Statement, read
+from athena_bench.statement import Kind, Name, Reader, Statement, read
 from athena_bench.translate import qualified
 
 _log = logging.getLogger(__name__)
@@ -144,7 +143,7 @@ class Runner:
                 raise QueryError(
                     "NOT_SUPPORTED",
                     "USER_ERROR",
-                    f"Timestamp precision ({digits[1]}) not supported for Iceberg. Use \"timestamp(6)\" instead: {name}",
+                    f'Timestamp precision ({digits[1]}) not supported for Iceberg. Use "timestamp(6)" instead: {name}',
                 )
 
     def _unload(self, run: Run, reader: Reader) -> Answer:
@@ -154,7 +153,7 @@ class Runner:
         if compression:
             properties["write_compression"] = compression
         name = f"unload_{run.id.replace('-', '_')}"
-        table = translate.TableAs(translate.Name((name,)), False, properties, query, True)
+        table = translate.TableAs(Name((name,)), False, properties, query, True)
         translation = translate.create_table_as(table, run.database, name, location)
         try:
             return self._ask(run, translation.sql, translation.session)
@@ -175,9 +174,7 @@ class Runner:
             sql = sql.replace("CREATE OR REPLACE", "CREATE", 1)
         answer = self._ask(run, translate.query(sql))
         described = self.engine.run(f"DESCRIBE {qualified(HIVE_CATALOG, database, name)}", session=run.session)
-        self.catalog.set_view_columns(
-            database, name, [(str(row[0]), hive_type(str(row[1]))) for row in described.rows]
-        )
+        self.catalog.set_view_columns(database, name, [(str(row[0]), hive_type(str(row[1]))) for row in described.rows])
         return answer
 
     def _create_table(self, run: Run, reader: Reader) -> Answer:
@@ -256,7 +253,7 @@ class Runner:
         self._existing_iceberg(database, name, "VACUUM")
         table = qualified(ICEBERG_CATALOG, database, name)
         properties = self.engine.run(
-            f'SELECT key, value FROM {ICEBERG_CATALOG}.{translate.quoted(database)}.{translate.quoted(name + "$properties")}'
+            f"SELECT key, value FROM {qualified(ICEBERG_CATALOG, database, f'{name}$properties')}"
         )
         given = {str(row[0]): str(row[1]) for row in properties.rows}
         age = given.get("vacuum_max_snapshot_age_seconds", "432000")
@@ -269,7 +266,7 @@ class Runner:
                 "NOT_SUPPORTED", "USER_ERROR", f"{statement} is for Iceberg tables; {database}.{name} is none"
             )
 
-    def _tell(self, run: Run, change: Callable[..., None], *arguments: Any) -> Answer:
+    def _tell(self, run: Run, change: Callable[..., None], *arguments: object) -> Answer:
         run.as_run.append("(told Glue)")
         change(*arguments)
         return Answer((), [])

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from sqlglot import exp
 from sqlglot.dialects import Hive, Trino
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from athena_bench.errors import RefusedError
 

@@ -29,7 +29,7 @@ class Translation:
 
 
 def query(text: str) -> str:
-    """Return a query, or another statement of Trino's grammar, with its decimal literals as Athena types them: DOUBLE."""
+    """Return a statement of Trino's grammar with its decimal literals as Athena types them: DOUBLE."""
     spans = Reader(text, hive=False).numbers()
     for begin, end in reversed(spans):
         text = f"{text[:begin]}{text[begin:end]}e0{text[end:]}"
