@@ -36,6 +36,7 @@ class _TrinoWords(Trino):
     class Tokenizer(Trino.Tokenizer):
         COMMANDS: ClassVar[set[TokenType]] = set()
         KEYWORDS: ClassVar[dict[str, TokenType]] = {}
+        HEX_STRINGS: ClassVar[list[Any]] = []
         IDENTIFIERS: ClassVar[list[Any]] = ['"', "`"]
 
 

@@ -1,0 +1,65 @@
+"""What kind of statement a text is, and how it is read."""
+
+import pytest
+
+from athena_bench.errors import RefusedError
+from athena_bench.statement import Kind, Reader, engine_type, read, unescape
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "type_"),
+    [
+        ('-- /* {"app": "dbt"} */\nselect 1', Kind.SELECT, "DML"),
+        ("with a as (select 1) select * from a", Kind.SELECT, "DML"),
+        ("(select 1) union (select 2)", Kind.SELECT, "DML"),
+        ("insert into t select 1", Kind.INSERT, "DML"),
+        ("MERGE INTO t USING s ON a = b WHEN MATCHED THEN DELETE", Kind.MERGE, "DML"),
+        ("create table a with (format = 'orc') as select 1", Kind.CREATE_TABLE_AS, "DML"),
+        ("create table if not exists `a`.`b` (c int) location 's3://b/'", Kind.CREATE_TABLE, "DDL"),
+        (
+            r"create external table a (b string) row format delimited fields terminated by '\'' location 's3://b/'",
+            Kind.CREATE_TABLE,
+            "DDL",
+        ),
+        ("create or replace view v as select 1", Kind.CREATE_VIEW, "DDL"),
+        ("alter table `a`.`b` add columns (c int)", Kind.ALTER_TABLE, "DDL"),
+        ("msck repair table a", Kind.REPAIR_TABLE, "DDL"),
+        ("show tables in a", Kind.SHOW, "UTILITY"),
+        ("optimize a rewrite data using bin_pack", Kind.OPTIMIZE, "DML"),
+        ("unload (select 1) to 's3://b/' with (format = 'json')", Kind.UNLOAD, "DML"),
+    ],
+)
+def test_kind_of_a_statement_is_told(text: str, kind: Kind, type_: str) -> None:
+    statement = read(text)
+    assert (statement.kind, statement.type) == (kind, type_)
+
+
+@pytest.mark.parametrize("text", ["grant select on t to u", "set session a = 1", "", "-- nothing", "create index i"])
+def test_statement_of_no_known_kind_is_refused(text: str) -> None:
+    with pytest.raises(RefusedError, match="no viable alternative"):
+        read(text)
+
+
+def test_two_statements_are_refused_and_a_semicolon_at_the_end_is_not() -> None:
+    with pytest.raises(RefusedError, match="Only one sql statement"):
+        read("select ';'; select 2")
+    assert read("select ';' ;").text == "select ';'"
+
+
+def test_numbers_with_a_point_are_found_outside_of_names_and_strings() -> None:
+    text = "select 1.5, .25, 2., 1.5e3, 7, t.c5, '0.5', \"0.5\", -- 0.5\n decimal '0.5'"
+    assert [text[begin:end] for begin, end in Reader(text, hive=False).numbers()] == ["1.5", ".25", "2."]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [(r"'\001'", "\x01"), (r"'don\'t'", "don't"), ("'don''t'", "don't"), (r"'a\\b\t'", "a\\b\t"), (r"'\u00e9'", "é")],
+)
+def test_strings_of_hives_grammar_are_unescaped(written: str, meant: str) -> None:
+    assert unescape(written) == meant
+
+
+def test_hive_types_become_the_engines() -> None:
+    assert engine_type("struct<a:timestamp,b:array<string>>") == "ROW(a TIMESTAMP(6), b ARRAY(VARCHAR))"
+    with pytest.raises(RefusedError, match="nonsense"):
+        engine_type("nonsense<")
