@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 
+from athena_bench import work_group
 from athena_bench.api import Api
 from athena_bench.catalog import Catalog
 from athena_bench.engine import Engine
@@ -43,6 +44,7 @@ class Bench:
         self.server = Server(port=port, region=region)
         lake_formation = LakeFormation(self.server)
         Glue(self.server, lake_formation.forget)
+        work_group.register(self.server)
         self.heap = heap
         self.engine: Engine | None = None
         self._api: Api | None = None

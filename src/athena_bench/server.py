@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from xml.sax.saxutils import escape
 
@@ -58,7 +58,8 @@ class Server:
 
     An operation that is registered answers its calls, everything else goes to moto in the same process. The calls of
     Glue and of Lake Formation run one at a time, as moto keeps their state without locks; so an operation of these
-    that reads and then writes is atomic. Those of Athena run side by side.
+    that reads and then writes is atomic, and must not wait for a query. Those of Athena run side by side. All servers
+    of a process share moto's state.
 
     Args:
         host: the address to listen on.
@@ -267,13 +268,19 @@ class _RequestHandler(MotoRequestHandler):
         self.server.connections[threading.current_thread()] = self.connection
 
     def finish(self) -> None:
-        super().finish()
         del self.server.connections[threading.current_thread()]
+        super().finish()
 
     def run_wsgi(self) -> None:
         environ = self.make_environ()
-        chunked = environ.get("wsgi.input_terminated", False)
-        body = environ["wsgi.input"].read(-1 if chunked else int(environ.get("CONTENT_LENGTH") or 0))
+        if environ.get("wsgi.input_terminated"):
+            body = environ["wsgi.input"].read()
+        else:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            body = environ["wsgi.input"].read(length)
+            if len(body) < length:  # the client went away: half an object must not be stored
+                self.close_connection = True
+                return
         environ["wsgi.input"] = io.BytesIO(body)
         chunks, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
         answer = b"".join(chunks)
@@ -335,6 +342,4 @@ def _plain(value: object) -> float:
     """A time as AWS JSON writes it: seconds since 1970."""
     if isinstance(value, datetime):
         return value.timestamp()
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day).timestamp()
     raise TypeError(f"An answer holds {value!r}, which AWS JSON cannot carry.")

@@ -1,0 +1,61 @@
+"""The workgroups of the bench, asked by a real boto3 client."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from clients import Clients, code_of
+
+from athena_bench import work_group
+from athena_bench.server import Server
+
+
+@pytest.fixture
+def aws() -> Iterator[Clients]:
+    with Server() as server:
+        server.reset()
+        work_group.register(server)
+        yield Clients(server)
+
+
+def configuration_of(aws: Clients, name: str) -> Any:
+    return aws.athena.get_work_group(WorkGroup=name)["WorkGroup"].get("Configuration")
+
+
+def test_work_group_is_changed_in_part(aws: Clients) -> None:
+    aws.athena.create_work_group(
+        Name="dbt",
+        Description="before",
+        Configuration={
+            "ResultConfiguration": {"OutputLocation": "s3://a/", "ExpectedBucketOwner": "123456789012"},
+            "BytesScannedCutoffPerQuery": 10_000_000,
+        },
+    )
+    aws.athena.update_work_group(
+        WorkGroup="dbt",
+        Description="after",
+        ConfigurationUpdates={
+            "ResultConfigurationUpdates": {"OutputLocation": "s3://b/", "RemoveExpectedBucketOwner": True},
+            "RemoveBytesScannedCutoffPerQuery": True,
+            "EnforceWorkGroupConfiguration": False,
+        },
+    )
+    group = aws.athena.get_work_group(WorkGroup="dbt")["WorkGroup"]
+    configuration: Any = group.get("Configuration")
+    assert (group.get("Description"), group.get("State")) == ("after", "ENABLED")
+    assert configuration["ResultConfiguration"] == {"OutputLocation": "s3://b/"}
+    assert "BytesScannedCutoffPerQuery" not in configuration
+    assert configuration["EnforceWorkGroupConfiguration"] is False
+    assert configuration["EngineVersion"]["EffectiveEngineVersion"] == "Athena engine version 3"
+
+
+def test_work_group_is_disabled_and_its_cut_off_set(aws: Clients) -> None:
+    updates: Any = {"BytesScannedCutoffPerQuery": 20_000_000}
+    aws.athena.update_work_group(WorkGroup="primary", State="DISABLED", ConfigurationUpdates=updates)
+    assert aws.athena.get_work_group(WorkGroup="primary")["WorkGroup"].get("State") == "DISABLED"
+    assert configuration_of(aws, "primary")["BytesScannedCutoffPerQuery"] == 20_000_000
+
+
+def test_work_group_that_is_not_there_is_refused(aws: Clients) -> None:
+    assert code_of(aws.athena.update_work_group, WorkGroup="none") == "InvalidRequestException"
+    assert code_of(aws.athena.get_work_group, WorkGroup="none") == "InvalidRequestException"
