@@ -214,9 +214,10 @@ class Server:
 
     def _store(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # Writes run one at a time: moto looks at If-None-Match and then writes, and two could both find nothing there.
-        reads = environ["REQUEST_METHOD"] in ("GET", "HEAD")
+        # A listing, which has no key in its path, walks through all keys, and none may go meanwhile.
+        reads_object = environ["REQUEST_METHOD"] in ("GET", "HEAD") and "/" in environ["PATH_INFO"].strip("/")
         try:
-            with nullcontext() if reads else self._storage_lock:
+            with nullcontext() if reads_object else self._storage_lock:
                 body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
         except Exception as error:
             _logger.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])

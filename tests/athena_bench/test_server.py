@@ -152,6 +152,24 @@ def test_eight_threads_write_list_and_read_objects(aws: Clients) -> None:
         assert list(pool.map(write_and_list, range(8))) == [10] * 8
 
 
+def test_listing_never_meets_a_half_removed_object(aws: Clients) -> None:
+    aws.s3.create_bucket(Bucket="lake")
+    for number in range(300):
+        aws.s3.put_object(Bucket="lake", Key=f"stays/{number:03}", Body=b"")
+
+    def come_and_go(thread: int) -> None:
+        for number in range(30):
+            aws.s3.put_object(Bucket="lake", Key=f"goes/{thread}-{number}", Body=b"")
+            aws.s3.delete_object(Bucket="lake", Key=f"goes/{thread}-{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        changes = [pool.submit(come_and_go, thread) for thread in range(4)]
+        lists = [pool.submit(aws.s3.list_objects_v2, Bucket="lake", Prefix="stays/") for _ in range(120)]
+        assert {found.result()["KeyCount"] for found in lists} == {300}
+        for change in changes:
+            change.result()
+
+
 def test_only_one_of_eight_writes_an_object_that_must_be_new(aws: Clients) -> None:
     s3 = aws.s3
     s3.create_bucket(Bucket="lake")
