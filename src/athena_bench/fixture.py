@@ -1,16 +1,30 @@
-"""A pytest plugin: `pytest_plugins = ["athena_bench.fixture"]` gives the fixture `athena_bench`."""
+"""A pytest plugin: `-p athena_bench.fixture` gives the fixture `athena_bench`.
+
+Two settings of pytest say what exists from the start: `athena_bench_buckets` and `athena_bench_workgroups`, lists.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from athena_bench.bench import Bench
+if TYPE_CHECKING:
+    from athena_bench.bench import Bench
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the settings."""
+    parser.addini("athena_bench_buckets", "buckets of the bench", type="args", default=["athena-bench"])
+    parser.addini("athena_bench_workgroups", "workgroups of the bench beside primary", type="args", default=[])
 
 
 @pytest.fixture(scope="session")
-def athena_bench() -> Iterator[Bench]:
+def athena_bench(pytestconfig: pytest.Config) -> Iterator[Bench]:
     """A bench for the whole run, started when the first test asks for it."""
-    with Bench() as bench:
+    from athena_bench.bench import Bench  # moto takes a second, which a run without such a test has no use for
+
+    buckets, workgroups = (pytestconfig.getini(f"athena_bench_{name}") for name in ("buckets", "workgroups"))
+    with Bench(buckets=buckets, workgroups=workgroups) as bench:
         yield bench

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,14 +25,17 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from datalake.cost import DOLLARS_PER_TB, Report, bill, read_history, read_run
 from datalake.errors import DatalakeError
 from datalake.example import QUARTER_END, YEAR_END, land_example
 from datalake.lake import default_root, open_lake
+from datalake.ledger import RAW
 from datalake.ledger import check as check_raw
 from datalake.replay import replay as replay_raw
 from datalake.sources import load_sources
 from datalake.storage import FolderStore
 from datalake.summary import Summary, summarize
+from datalake.targets import Target, open_athena, open_history, open_ledger, open_store
 
 app = typer.Typer(
     help="A trustworthy data lake from raw files: land them, check them, ask about them.",
@@ -38,9 +44,18 @@ app = typer.Typer(
 )
 console = Console()
 
+_ROWS_SHOWN = 100
+_READS = re.compile(r"[\s(]*(?:select|with|values|show|describe|explain(?!\s+analyze))\b", re.IGNORECASE)
+
 Root = Annotated[
     Path,
     typer.Option("--root", envvar="DATALAKE_ROOT", help="The lake's root folder.", default_factory=default_root),
+]
+OfTarget = Annotated[
+    Target,
+    typer.Option(
+        "--target", envvar="DATALAKE_TARGET", help="The target of the dbt profile; all but local are on Athena."
+    ),
 ]
 Project = Annotated[Path, typer.Option("--project", help="The dbt project's folder.")]
 
@@ -56,17 +71,20 @@ class Period(StrEnum):
 def example(
     root: Root,
     period: Annotated[Period, typer.Option(help="How much to land: a quarter or the year.")] = Period.quarter,
+    target: OfTarget = Target.local,
 ) -> None:
     """Land the example data: a real grocer's orders, customers, products, users and events."""
     until = QUARTER_END if period is Period.quarter else YEAR_END
-    store = FolderStore.open(root)
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    ) as bar:
+    with (
+        open_store(target, root) as store,
+        Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        ) as bar,
+    ):
         tasks: dict[str, Any] = {}
 
         def advance(dataset: str, records: int) -> None:
@@ -81,33 +99,36 @@ def example(
     present = sum(each.present for each in landed.values())
     records = sum(each.records for each in landed.values())
     console.print(
-        f"Landed {records:,} records in {written:,} new files under {root}/raw ({present:,} were there).",
+        f"Landed {records:,} records in {written:,} new files under {escape(store.uri('raw'))} "
+        f"({present:,} were there).",
         soft_wrap=True,
     )
 
 
 @app.command()
-def check(root: Root, project: Project = Path()) -> None:
+def check(root: Root, project: Project = Path(), target: OfTarget = Target.local) -> None:
     """Read each raw file that is new, and enter it in the ledger: sound, or broken and why."""
-    store = FolderStore.open(root)
     tables = load_sources(project / "models" / "raw")
     with (
-        open_lake(store) as connection,
+        open_ledger(target, root) as (store, ledger),
         Progress(TextColumn("Checking raw files"), BarColumn(), MofNCompleteColumn(), console=console) as bar,
     ):
         task = bar.add_task("check", total=None)
         checked = check_raw(
             store,
-            connection,
+            ledger,
             tables,
             datetime.now(UTC),
             lambda done, of: bar.update(task, completed=done, total=of),
         )
         bar.update(task, completed=checked.files, total=checked.files)
+        has_raw = next(store.list(RAW), None) is not None
     console.print(f"Checked {checked.files:,} new files with {checked.rows:,} rows.")
-    if not (root / "raw").exists():
+    if not has_raw:
+        named_by = "DATALAKE_ROOT" if target is Target.local else "DATALAKE_BUCKET"
         console.print(
-            f"There is no folder raw/ in {escape(str(root))}; is DATALAKE_ROOT the one you mean?", soft_wrap=True
+            f"There is no folder raw/ in {escape(store.uri('').rstrip('/'))}; is {named_by} the one you mean?",
+            soft_wrap=True,
         )
     for key, detail in checked.broken:
         console.print(f"[red]broken[/] {escape(key)}: {escape(detail)}", soft_wrap=True, highlight=False)
@@ -124,8 +145,10 @@ def replay(
     ] = None,
     file: Annotated[list[str] | None, typer.Option(help="Only this file, by its key raw/...; may be repeated.")] = None,
     project: Project = Path(),
+    target: OfTarget = Target.local,
 ) -> None:
     """Take quarantined files and rows back in after a fix of their source, or of a rule."""
+    _require_local(target, "replay")
     store = _to_read(root)
     tables = load_sources(project / "models" / "raw")
     with (
@@ -165,15 +188,19 @@ def replay(
 def query(
     sql: Annotated[str, typer.Argument(help="A query, e.g. 'select * from analytics_db.daily_sales'.")],
     root: Root,
+    target: OfTarget = Target.local,
 ) -> None:
     """Ask the lake and print the answer."""
     if not sql.strip():
         raise DatalakeError("There is no query. Say what to ask, e.g. 'select * from analytics_db.daily_sales'.")
+    if target is not Target.local:
+        _query_athena(sql)
+        return
     with open_lake(_to_read(root), read_only=True) as connection:
         try:
             answer = connection.sql(sql)
             if answer is not None:  # runs only now
-                answer.show(max_width=console.width, max_rows=100)
+                answer.show(max_width=console.width, max_rows=_ROWS_SHOWN)
         except duckdb.Error as error:
             raise DatalakeError(f"The query failed: {error}") from error
 
@@ -182,10 +209,77 @@ def query(
 def summary(
     root: Root,
     results: Annotated[Path, typer.Option(help="dbt's results of the last build.")] = Path("target/run_results.json"),
+    target: OfTarget = Target.local,
 ) -> None:
     """Show what stands in the lake: tables, the account of every raw row, the quarantine, the tests."""
+    _require_local(target, "summary")
     with open_lake(_to_read(root), read_only=True) as connection:
         _print_summary(summarize(connection, results), root)
+
+
+@app.command()
+def cost(
+    target_path: Annotated[Path, typer.Option(help="Where dbt wrote what it did.")] = Path("target"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, to the last byte.")] = False,
+) -> None:
+    """Show what the last run of dbt scanned on Athena, and what that costs: each model, each test, in total."""
+    run = read_run(target_path)
+    if run.adapter != "athena":
+        console.print(f"Nothing to pay: the last run was on {run.adapter}, on this machine; only Athena sends a bill.")
+        return
+    with open_history() as (client, workgroup):
+        report = bill(run, read_history(client, workgroup, run.started_at))
+    if as_json:
+        print(json.dumps(report.as_dict(), indent=2))
+    else:
+        _print_cost(report)
+
+
+def _require_local(target: Target, command: str) -> None:
+    if target is not Target.local:
+        raise DatalakeError(
+            f"`datalake {command}` knows the local lake only, not the target {target}. "
+            "On Athena, ask with `datalake query`."
+        )
+
+
+def _query_athena(sql: str) -> None:
+    if not _READS.match(sql):
+        raise DatalakeError(
+            "`datalake query` only reads: begin the statement with select, with, values, show, describe or explain."
+        )
+    with open_athena() as athena:
+        answer = athena.ask(sql)
+        table = Table(*answer.columns)
+        for row in islice(answer.rows, _ROWS_SHOWN):
+            table.add_row(*("NULL" if cell is None else escape(cell) for cell in row))
+        console.print(table)
+        if next(answer.rows, None) is not None:
+            console.print(f"Only the first {_ROWS_SHOWN} rows are shown.")
+
+
+def _print_cost(report: Report) -> None:
+    table = Table("Kind", "Name", **_style(f"What the run {report.invocation_id} scanned on Athena"))
+    for figure in ("Statements", "Scanned bytes", "Dollars"):
+        table.add_column(figure, justify="right")
+    for each in (*report.items, *report.kinds, report.total):
+        table.add_row(each.kind, escape(each.name), f"{each.statements:,}", f"{each.scanned:,}", f"{each.dollars:.6f}")
+    console.print(table)
+    console.print(
+        f"A TB (2^40 bytes) is {DOLLARS_PER_TB:g} dollars; a query counts up to the whole MB, at least 10 MB; "
+        "DDL and failed queries are free.",
+        soft_wrap=True,
+    )
+    if unnamed := report.unnamed.statements:
+        console.print(
+            f"Not in the total: {unnamed:,} statements of the workgroup in that time that name no run, such as "
+            f"OPTIMIZE and DDL, or other people's; they scanned {report.unnamed.scanned:,} bytes.",
+            soft_wrap=True,
+        )
+    if report.incomplete:
+        console.print(
+            f"[red]Too low:[/] the history lacks statements of {escape(', '.join(report.incomplete))}.", soft_wrap=True
+        )
 
 
 def _to_read(root: Path) -> FolderStore:

@@ -27,3 +27,19 @@ class RawChangedError(DatalakeError):
 
 class NotInLedgerError(DatalakeError):
     """A data set or a file was named that the ledger does not hold."""
+
+
+class BucketError(DatalakeError):
+    """The bucket that `DATALAKE_BUCKET` names is missing or can't be used, or none is named."""
+
+
+class AwsError(DatalakeError):
+    """AWS could not be reached, or refused a request."""
+
+
+class QueryFailedError(DatalakeError):
+    """Athena refused a statement, or did not finish it; the text is its reason."""
+
+
+class CostError(DatalakeError):
+    """What a run scanned can't be told."""

@@ -20,7 +20,7 @@ import duckdb
 from datalake.errors import DatalakeError
 from datalake.ingest import Encode, Landed, Record, csv_file, land_hourly, ndjson, parquet
 from datalake.layout import raw_key
-from datalake.storage import FolderStore
+from datalake.storage import Store
 
 FIRST_MONTH = date(2023, 12, 1)
 QUARTER_END = date(2024, 4, 1)
@@ -287,7 +287,7 @@ def _timed_records(connection: duckdb.DuckDBPyConnection, query: str, until: dat
 
 
 def land_example(
-    store: FolderStore,
+    store: Store,
     until: date = QUARTER_END,
     progress: Callable[[str, int], Any] = lambda dataset, records: None,
 ) -> dict[str, Landed]:
@@ -309,7 +309,7 @@ def land_example(
         for feed in _FEEDS:
             query = feed.query.format(data=data)
             keys = [raw_key(feed.dataset, hour, feed.suffix, feed.source) for hour in _hours(connection, query, until)]
-            if all(map(store.exists, keys)):
+            if {found.key for found in store.list(f"raw/{feed.dataset}/")}.issuperset(keys):
                 done = Landed(present=len(keys))
             else:
                 done = land_hourly(

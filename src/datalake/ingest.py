@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from datalake.errors import RecordError
 from datalake.layout import raw_key
-from datalake.storage import FolderStore
+from datalake.storage import Store
 
 Record = Mapping[str, Any]
 
@@ -66,7 +66,7 @@ def _by_hour(records: Iterable[tuple[datetime, Record]]) -> Iterator[tuple[datet
 
 
 def land_hourly(
-    store: FolderStore,
+    store: Store,
     dataset: str,
     records: Iterable[tuple[datetime, Record]],
     encode: Encode,

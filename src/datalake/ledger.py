@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -17,7 +17,7 @@ from datalake.errors import DeclarationError, RawChangedError
 from datalake.inspect import Inspection, inspect
 from datalake.layout import parse_key
 from datalake.sources import RawTable
-from datalake.storage import FolderStore, StoredObject
+from datalake.storage import Store, StoredObject
 
 RAW = "raw/"
 ERRORS = "errors/"
@@ -55,9 +55,74 @@ class Checked:
     broken: tuple[tuple[str, str], ...]
 
 
+class Entered(NamedTuple):
+    """What the ledger knows of a file: its size in bytes, and whether it is sound."""
+
+    bytes: int
+    sound: bool
+
+
+class Ledger(Protocol):
+    """The table `curated_db.raw_files`, on whichever engine the lake has."""
+
+    def create(self) -> None:
+        """Make it where the lake has none yet."""
+
+    def files(self) -> dict[str, Entered]:
+        """Return the files by the text that stands for their keys."""
+
+    def sound_files(self, dataset: str) -> list[str]:
+        """Return the sound files of a data set with a row in them, the newest first."""
+
+    def enter(self, files: Sequence[StoredObject], inspections: Sequence[Inspection], now: datetime) -> None:
+        """Enter files, all or none, each with a number higher than that of any file before; known ones are left alone.
+
+        Args:
+            files: the files, in the order that their numbers take.
+            inspections: what each holds.
+            now: the aware time that the entries carry.
+        """
+
+
+class DuckDBLedger:
+    """The ledger in the database of a local lake, which one process at a time has open for writing."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def create(self) -> None:
+        """Make it where the lake has none yet."""
+        self._connection.execute(_CREATE)
+
+    def files(self) -> dict[str, Entered]:
+        """Return the files by the text that stands for their keys."""
+        found = self._connection.execute("select file, bytes, state = 'sound' from curated_db.raw_files").fetchall()
+        return {file: Entered(size, sound) for file, size, sound in found}
+
+    def sound_files(self, dataset: str) -> list[str]:
+        """Return the sound files of a data set with a row in them, the newest first."""
+        found = self._connection.execute(
+            "select file from curated_db.raw_files where dataset = $dataset and state = 'sound' and rows > 0 "
+            "order by file_id desc",
+            {"dataset": dataset},
+        ).fetchall()
+        return [file for (file,) in found]
+
+    def enter(self, files: Sequence[StoredObject], inspections: Sequence[Inspection], now: datetime) -> None:
+        """Enter files, all or none, their numbers going on from the highest."""
+        row = self._connection.execute("select coalesce(max(file_id), 0) from curated_db.raw_files").fetchone()
+        first = (row[0] if row else 0) + 1
+        self._connection.register("entries", entries(range(first, first + len(files)), files, inspections))
+        self._connection.execute(
+            "insert into curated_db.raw_files select *, cast($now as timestamptz) at time zone 'UTC' from entries",
+            {"now": now.isoformat()},
+        )
+        self._connection.unregister("entries")
+
+
 def check(
-    store: FolderStore,
-    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    ledger: Ledger,
     tables: Mapping[str, RawTable],
     now: datetime,
     progress: Callable[[int, int], Any] = lambda done, of: None,
@@ -69,7 +134,7 @@ def check(
 
     Args:
         store: the lake.
-        connection: its database, open for writing.
+        ledger: its ledger.
         tables: the declared raw tables by name.
         now: the aware time that the entries carry.
         progress: told how many of the new files are read.
@@ -78,17 +143,17 @@ def check(
         RawChangedError: a file that the ledger knows has another size now, or is gone.
         DeclarationError: a declared column is in none of a data set's files.
     """
-    create_ledger(connection)
-    remove_copies_of_sound_files(store, connection)
-    known: dict[str, int] = dict(connection.execute("select file, bytes from curated_db.raw_files").fetchall())
+    ledger.create()
+    known = ledger.files()
+    remove_copies_of_sound_files(store, known)
     new: list[StoredObject] = []
     for stored in store.list(RAW):
-        size = known.pop(entered_name(stored.key), None)
-        if size is None:
+        entered = known.pop(entered_name(stored.key), None)
+        if entered is None:
             new.append(stored)
-        elif size != stored.size:
+        elif entered.bytes != stored.size:
             raise RawChangedError(
-                f"{stored.key} had {size:,} bytes when it was checked and has {stored.size:,} now. "
+                f"{stored.key} had {entered.bytes:,} bytes when it was checked and has {stored.size:,} now. "
                 "Raw files are never changed: put the old one back and land the new one under another name. Where the "
                 f"source delivered it anew, `datalake replay {dataset_of(stored.key)} --file {stored.key}` takes it in."
             )
@@ -99,13 +164,14 @@ def check(
         )
 
     inspections = inspect_files(store, tables, new, progress)
-    check_declared_columns(store, connection, tables, new, inspections)
+    check_declared_columns(store, ledger, tables, new, inspections)
 
     for stored, inspection in zip(new, inspections, strict=True):
         if inspection.reason:
             with store.read(stored.key) as file:
                 store.put_if_absent(copy_of(stored.key), file.read())
-    _enter(connection, new, inspections, now)
+    if new:
+        ledger.enter(new, inspections, now)
     return Checked(
         files=len(new),
         rows=sum(inspection.rows for inspection in inspections),
@@ -115,11 +181,6 @@ def check(
             if inspection.reason
         ),
     )
-
-
-def create_ledger(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the ledger where the lake has none yet."""
-    connection.execute(_CREATE)
 
 
 def entered_name(key: str) -> str:
@@ -138,7 +199,7 @@ def copy_of(key: str) -> str:
 
 
 def inspect_files(
-    store: FolderStore,
+    store: Store,
     tables: Mapping[str, RawTable],
     files: Sequence[StoredObject],
     progress: Callable[[int, int], Any],
@@ -159,18 +220,20 @@ def inspect_files(
     return inspections
 
 
-def remove_copies_of_sound_files(store: FolderStore, connection: duckdb.DuckDBPyConnection) -> None:
-    """Remove from `errors/` what is a copy of a file that the ledger calls sound."""
-    copies = {RAW + entered_name(copy.key).removeprefix(ERRORS): copy.key for copy in store.list(ERRORS)}
-    sound = connection.execute(
-        "select file from curated_db.raw_files where state = 'sound' and file in (select unnest($files))",
-        {"files": list(copies)},
-    ).fetchall()
-    for (file,) in sound:
-        store.remove(copies[file])
+def remove_copies_of_sound_files(store: Store, known: Mapping[str, Entered]) -> None:
+    """Remove from `errors/` what is a copy of a file that the ledger calls sound.
+
+    Args:
+        store: the lake.
+        known: the ledger's files.
+    """
+    for copy in list(store.list(ERRORS)):
+        entered = known.get(RAW + entered_name(copy.key).removeprefix(ERRORS))
+        if entered and entered.sound:
+            store.remove(copy.key)
 
 
-def _inspect(store: FolderStore, stored: StoredObject, tables: Mapping[str, RawTable]) -> Inspection:
+def _inspect(store: Store, stored: StoredObject, tables: Mapping[str, RawTable]) -> Inspection:
     table = tables.get(dataset_of(stored.key))
     if table is None:
         return Inspection(1, "undeclared_dataset", f"No source YAML declares the data set {dataset_of(stored.key)}.")
@@ -187,22 +250,6 @@ def _inspect(store: FolderStore, stored: StoredObject, tables: Mapping[str, RawT
         return Inspection(1, "unreadable_name", "The file's name is not UTF-8, or has one of * ? [ or a line break.")
     with store.read(stored.key) as file:
         return inspect(file, stored.key, table)
-
-
-def _enter(
-    connection: duckdb.DuckDBPyConnection,
-    new: Sequence[StoredObject],
-    inspections: Sequence[Inspection],
-    now: datetime,
-) -> None:
-    row = connection.execute("select coalesce(max(file_id), 0) from curated_db.raw_files").fetchone()
-    first = (row[0] if row else 0) + 1
-    connection.register("entries", entries(range(first, first + len(new)), new, inspections))
-    connection.execute(
-        "insert into curated_db.raw_files select *, cast($now as timestamptz) at time zone 'UTC' from entries",
-        {"now": now.isoformat()},
-    )
-    connection.unregister("entries")
 
 
 def entries(file_ids: Sequence[int], files: Sequence[StoredObject], inspections: Sequence[Inspection]) -> pa.Table:
@@ -225,8 +272,8 @@ def entries(file_ids: Sequence[int], files: Sequence[StoredObject], inspections:
 
 
 def check_declared_columns(
-    store: FolderStore,
-    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    ledger: Ledger,
     tables: Mapping[str, RawTable],
     files: Sequence[StoredObject],
     inspections: Sequence[Inspection],
@@ -244,7 +291,7 @@ def check_declared_columns(
         declared = [column.name for column in tables[dataset].columns if not column.config.meta.optional]
         missing = [name for name in declared if name not in columns]
         if missing:
-            for seen_before in _columns_of_known_files(store, connection, tables[dataset]):
+            for seen_before in _columns_of_known_files(store, ledger, tables[dataset]):
                 columns |= seen_before
                 missing = [name for name in missing if name not in columns]
                 if not missing:
@@ -257,14 +304,7 @@ def check_declared_columns(
             )
 
 
-def _columns_of_known_files(
-    store: FolderStore, connection: duckdb.DuckDBPyConnection, table: RawTable
-) -> Iterator[frozenset[str]]:
-    files = connection.execute(
-        "select file from curated_db.raw_files where dataset = $dataset and state = 'sound' and rows > 0 "
-        "order by file_id desc",
-        {"dataset": table.name},
-    ).fetchall()
-    for (key,) in files:
+def _columns_of_known_files(store: Store, ledger: Ledger, table: RawTable) -> Iterator[frozenset[str]]:
+    for key in ledger.sound_files(table.name):
         with store.read(key) as file:
             yield inspect(file, key, table).columns

@@ -14,9 +14,9 @@ from datalake.errors import NotInLedgerError, RawChangedError
 from datalake.inspect import Inspection
 from datalake.ledger import (
     RAW,
+    DuckDBLedger,
     check_declared_columns,
     copy_of,
-    create_ledger,
     dataset_of,
     entered_name,
     entries,
@@ -24,7 +24,7 @@ from datalake.ledger import (
     remove_copies_of_sound_files,
 )
 from datalake.sources import RawTable
-from datalake.storage import FolderStore, StoredObject
+from datalake.storage import Store, StoredObject
 
 _MARK = -1
 """The number of a file that marks a model in `model_progress`; macros/increments/replayed_upstream.sql reads it."""
@@ -56,7 +56,7 @@ class _Entered:
 
 
 def replay(
-    store: FolderStore,
+    store: Store,
     connection: duckdb.DuckDBPyConnection,
     tables: Mapping[str, RawTable],
     dataset: str,
@@ -86,13 +86,14 @@ def replay(
         RawChangedError: a file is gone.
         DeclarationError: a declared column is in none of the data set's files.
     """
-    create_ledger(connection)
+    ledger = DuckDBLedger(connection)
+    ledger.create()
     entered = _entered_files(connection, dataset)
     _check_names(connection, dataset, entered, files)
     chosen = [file for file in entered if _is_chosen(file, reasons, files)]
     stored = _stored_files(store, dataset, chosen)
     inspections = inspect_files(store, tables, stored, progress)
-    check_declared_columns(store, connection, tables, stored, inspections)
+    check_declared_columns(store, ledger, tables, stored, inspections)
 
     _keep_copies_of_broken_files(store, stored, inspections)
     if chosen:
@@ -102,7 +103,7 @@ def replay(
             _mark_models(connection, dataset)
             # The view names the files that were sound; a run of dbt makes it where it is missing.
             connection.execute(f"drop view if exists raw_db.{_quoted(dataset)}")
-    remove_copies_of_sound_files(store, connection)
+    remove_copies_of_sound_files(store, ledger.files())
 
     results = list(zip(chosen, inspections, strict=True))
     sound = [file for file, inspection in results if not inspection.reason]
@@ -165,7 +166,7 @@ def _is_chosen(file: _Entered, reasons: Collection[str], files: Collection[str])
     return bool(files or file.quarantined)
 
 
-def _stored_files(store: FolderStore, dataset: str, chosen: Sequence[_Entered]) -> list[StoredObject]:
+def _stored_files(store: Store, dataset: str, chosen: Sequence[_Entered]) -> list[StoredObject]:
     if not chosen:
         return []
     stored = {entered_name(each.key): each for each in store.list(RAW) if dataset_of(each.key) == dataset}
@@ -179,7 +180,7 @@ def _stored_files(store: FolderStore, dataset: str, chosen: Sequence[_Entered]) 
 
 
 def _keep_copies_of_broken_files(
-    store: FolderStore, files: Sequence[StoredObject], inspections: Sequence[Inspection]
+    store: Store, files: Sequence[StoredObject], inspections: Sequence[Inspection]
 ) -> None:
     for stored, inspection in zip(files, inspections, strict=True):
         if inspection.reason:

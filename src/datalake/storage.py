@@ -1,20 +1,33 @@
-"""A place for objects. Today a folder; its methods are those that S3 offers too."""
+"""A place for objects: a folder, or a bucket of S3."""
 
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Protocol
 
-from datalake.errors import LakeRootError
+from botocore.exceptions import ClientError
+
+from datalake.errors import BucketError, LakeRootError
+
+S3Client = Any
+"""boto3's client of S3, whose stubs are not among the dependencies."""
 
 _PARTIAL = ".landing-"
 """How the name of a file begins that is still being written; its writer holds its lock."""
+
+
+_READ_AT_ONCE = 1 << 20
+"""In bytes, from the network."""
+
+_HIDDEN = (".", "_")
+"""How a name begins that engines pass over."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +36,34 @@ class StoredObject:
 
     key: str
     size: int
+
+
+class Store(Protocol):
+    """Objects under keys with `/`. An object is there whole or not at all."""
+
+    def uri(self, key: str) -> str:
+        """Return where a key is, for a person or an engine."""
+
+    def exists(self, key: str) -> bool:
+        """Tell whether an object has this key."""
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Write the object whole, unless its key is taken; return whether it was written."""
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write the object whole, in the place of one that has its key."""
+
+    def remove(self, key: str) -> None:
+        """Remove the object, if there is one."""
+
+    def read(self, key: str) -> BinaryIO:
+        """Open the object for reading, from its first byte to its last."""
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield the objects under `prefix` (a folder), in the order of their keys; hidden ones are left out.
+
+        A name that begins with `.` or `_` is hidden, as it is for the engines.
+        """
 
 
 class FolderStore:
@@ -54,6 +95,10 @@ class FolderStore:
             ) from error
         _remove_abandoned(root)
         return cls(root)
+
+    def uri(self, key: str) -> str:
+        """Return where a key is: its path."""
+        return f"{self.root}/{key}"
 
     def exists(self, key: str) -> bool:
         """Tell whether an object has this key."""
@@ -130,5 +175,103 @@ def _walk(folder: str, key: str) -> Iterator[StoredObject]:
     for entry in entries:
         if entry.is_dir():
             yield from _walk(entry.path, f"{key}/{entry.name}")
-        elif not entry.name.startswith((".", "_")):
+        elif not entry.name.startswith(_HIDDEN):
             yield StoredObject(f"{key}/{entry.name}", entry.stat().st_size)
+
+
+class S3Store:
+    """Objects of a bucket; a key that is written once is written by one writer only, whoever else tries."""
+
+    def __init__(self, client: S3Client, bucket: str, prefix: str = "") -> None:
+        """Name the place.
+
+        Args:
+            client: boto3's client of S3.
+            bucket: the bucket.
+            prefix: what stands before every key: nothing, or a folder that ends with `/`.
+        """
+        self.bucket = bucket
+        self.prefix = prefix
+        self._client = client
+
+    @classmethod
+    def open(cls, client: S3Client, bucket: str, prefix: str = "") -> S3Store:
+        """Return the store in a bucket that is there.
+
+        Raises:
+            BucketError: there is no such bucket, or it may not be used.
+        """
+        try:
+            client.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            why = "there is none of that name" if _status(error) == 404 else str(error)
+            raise BucketError(
+                f"The lake's bucket {bucket} can't be used: {why}. "
+                "Set DATALAKE_BUCKET to a bucket that you may read and write."
+            ) from error
+        return cls(client, bucket, prefix)
+
+    def uri(self, key: str) -> str:
+        """Return the address that Athena knows a key, or a folder that ends with `/`, by."""
+        return f"s3://{self.bucket}/{self.prefix}{key}"
+
+    def exists(self, key: str) -> bool:
+        """Tell whether an object has this key."""
+        try:
+            self._client.head_object(**self._place(key))
+        except ClientError as error:
+            if _status(error) == 404:
+                return False
+            raise
+        return True
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Write the object whole, unless its key is taken; return whether it was written."""
+        try:
+            self._client.put_object(**self._place(key), Body=body, IfNoneMatch="*")
+        except ClientError as error:
+            if _status(error) == 412:
+                return False
+            if _status(error) == 409:  # another writer is at it: the key is free if that one fails
+                return self.put_if_absent(key, body)
+            raise
+        return True
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write the object whole, in the place of one that has its key."""
+        self._client.put_object(**self._place(key), Body=body)
+
+    def remove(self, key: str) -> None:
+        """Remove the object, if there is one."""
+        self._client.delete_object(**self._place(key))
+
+    def read(self, key: str) -> BinaryIO:
+        """Open the object for reading, from its first byte to its last; one that breaks off raises an error.
+
+        Raises:
+            FileNotFoundError: no object has this key.
+        """
+        try:
+            found = self._client.get_object(**self._place(key))
+        except ClientError as error:
+            if _status(error) == 404:
+                raise FileNotFoundError(f"There is no object {self.uri(key)}.") from error
+            raise
+        # boto3's body, asked as a context manager, gives its bare stream, which takes a broken connection for the end.
+        return io.BufferedReader(found["Body"], _READ_AT_ONCE)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield the objects under `prefix` (a folder), in the order of their keys; hidden ones are left out."""
+        folder = f"{self.prefix}{prefix.rstrip('/')}/"
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder):
+            for found in page.get("Contents", ()):
+                name = found["Key"].rpartition("/")[2]
+                if name and not name.startswith(_HIDDEN):  # consoles mark a folder by an object without a name
+                    yield StoredObject(found["Key"].removeprefix(self.prefix), found["Size"])
+
+    def _place(self, key: str) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": f"{self.prefix}{key}"}
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])

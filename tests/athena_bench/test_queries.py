@@ -10,8 +10,6 @@ from botocore.exceptions import ClientError
 
 from athena_bench.bench import Bench
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("athena")]
-
 
 @pytest.fixture
 def shop(athena_bench: Bench, request: pytest.FixtureRequest) -> Iterator[str]:

@@ -12,7 +12,7 @@ from lakes import Row, raw_table
 
 from datalake.errors import DeclarationError, RawChangedError
 from datalake.lake import open_lake
-from datalake.ledger import Checked, check
+from datalake.ledger import Checked, DuckDBLedger, check
 from datalake.sources import RawTable
 from datalake.storage import FolderStore
 
@@ -46,7 +46,7 @@ class Lake:
     ) -> Checked:
         declared = {table.name: table for table in tables or (ORDERS, EVENTS, PRODUCTS)}
         with open_lake(self.store) as connection:
-            return check(store or self.store, connection, declared, now, progress)
+            return check(store or self.store, DuckDBLedger(connection), declared, now, progress)
 
     def entries(self, columns: str = "*") -> list[Row]:
         with open_lake(self.store, read_only=True) as connection:
@@ -324,7 +324,7 @@ def test_name_that_an_engine_would_expand_is_broken(tmp_path: Path, name: str) -
     store = FolderStore.open(tmp_path)
     store.put_if_absent(f"raw/orders/year=2024/month=01/day=15/hour=10/{name}", b'{"order_id": "o1"}\n')
     with open_lake(store) as connection:
-        check(store, connection, {"orders": raw_table("orders", "json", "order_id")}, datetime.now(UTC))
+        check(store, DuckDBLedger(connection), {"orders": raw_table("orders", "json", "order_id")}, datetime.now(UTC))
         assert connection.execute("select state, reason from curated_db.raw_files").fetchall() == [
             ("broken", "unreadable_name")
         ]

@@ -27,7 +27,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from datalake.ingest import land_hourly, ndjson
 from datalake.lake import open_lake
-from datalake.ledger import check
+from datalake.ledger import DuckDBLedger, check
 from datalake.sources import load_sources
 from datalake.storage import FolderStore
 
@@ -152,7 +152,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     }
     land_hourly(store, "orders", [(arrived, order)], ndjson, ".json.gz")
     with open_lake(store) as connection:
-        check(store, connection, load_sources(PROJECT / "models/raw"), arrived)
+        check(store, DuckDBLedger(connection), load_sources(PROJECT / "models/raw"), arrived)
 
     shutil.copy(PROJECT / "profiles.yml.example", folder / "profiles.yml")
     environment = {

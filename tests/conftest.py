@@ -1,9 +1,17 @@
 """Fixtures that several tests share."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from lakes import Lake
+
+if TYPE_CHECKING:
+    from athena_lakes import AthenaLake
+
+    from athena_bench.bench import Bench
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -12,6 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--only-folder", type=int, help="the number of the one dirty folder that is built")
     parser.addoption("--histories", type=int, default=60, help="simulated databases in test_change_log.py")
     parser.addoption("--kills", type=int, default=30, help="runs that test_killed_runs.py kills")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share the bench run in one process, and not in `make test-fast`."""
+    for item in items:
+        if "athena_bench" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.server)
+            item.add_marker(pytest.mark.xdist_group("athena_bench"))
 
 
 @pytest.fixture
@@ -28,3 +44,12 @@ def example_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     lake.check()
     lake.build()
     return lake
+
+
+@pytest.fixture
+def athena_lake(athena_bench: Bench) -> AthenaLake:
+    """An empty lake on the bench."""
+    from athena_lakes import AthenaLake  # a run without such a test has no use for it
+
+    athena_bench.reset()
+    return AthenaLake(athena_bench)

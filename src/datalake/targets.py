@@ -1,0 +1,128 @@
+"""The targets of the dbt profile: where the lake of each is, and how to open it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from datalake.athena import Athena
+from datalake.athena_ledger import AthenaLedger
+from datalake.errors import AwsError, BucketError
+from datalake.lake import open_lake
+from datalake.ledger import DuckDBLedger, Ledger
+from datalake.storage import FolderStore, S3Client, S3Store, Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
+
+
+class Target(StrEnum):
+    """A target of the dbt profile: the local lake, or one on Athena."""
+
+    local = "local"
+    dev = "dev"
+    ci = "ci"
+    prod = "prod"
+
+
+@contextmanager
+def open_store(target: Target, root: Path) -> Iterator[Store]:
+    """Open the objects of a target's lake.
+
+    Args:
+        target: the target.
+        root: the lake's folder, on the local target.
+
+    Raises:
+        LakeRootError, BucketError: the folder or the bucket can't be used.
+        AwsError: AWS could not be reached, or refused a request.
+    """
+    if target is Target.local:
+        yield FolderStore.open(root)
+    else:
+        with _bucket_and_athena() as (store, _):
+            yield store
+
+
+@contextmanager
+def open_ledger(target: Target, root: Path) -> Iterator[tuple[Store, Ledger]]:
+    """Open the objects of a target's lake and its ledger, for writing.
+
+    Args:
+        target: the target.
+        root: the lake's folder, on the local target.
+
+    Raises:
+        LakeRootError, BucketError: the folder or the bucket can't be used.
+        LakeBusyError: another process has the local lake open.
+        AwsError: AWS could not be reached, or refused a request.
+    """
+    if target is Target.local:
+        folder = FolderStore.open(root)
+        with open_lake(folder) as connection:
+            yield folder, DuckDBLedger(connection)
+    else:
+        with _bucket_and_athena() as (bucket, athena):
+            yield bucket, AthenaLedger(athena, bucket)
+
+
+@contextmanager
+def open_athena() -> Iterator[Athena]:
+    """Open Athena for questions to the lake.
+
+    Raises:
+        BucketError: the bucket can't be used.
+        AwsError: AWS could not be reached, or refused a request.
+    """
+    with _bucket_and_athena() as (_, athena):
+        yield athena
+
+
+@contextmanager
+def open_history() -> Iterator[tuple[AthenaClient, str]]:
+    """Open the workgroup's history: boto3's client of Athena and the workgroup's name.
+
+    Raises:
+        AwsError: AWS could not be reached, or refused a request.
+    """
+    with _aws_errors_told():
+        yield _clients()[1], _workgroup()
+
+
+@contextmanager
+def _bucket_and_athena() -> Iterator[tuple[S3Store, Athena]]:
+    name = os.environ.get("DATALAKE_BUCKET")
+    if not name:
+        raise BucketError("The lake's bucket is not named. Set DATALAKE_BUCKET, or take the target local.")
+    with _aws_errors_told():
+        s3, athena = _clients()
+        bucket = S3Store.open(s3, name)
+        yield bucket, Athena(athena, s3, _workgroup(), bucket.uri("query-results/"))
+
+
+def _clients() -> tuple[S3Client, AthenaClient]:
+    import boto3  # a third of a second, of no use on the local target
+    from botocore.config import Config
+
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION") or "us-east-1")  # as in profiles.yml
+    # A check reads as many files at once as it has threads, 32 at most.
+    config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
+    return session.client("s3", config=config), session.client("athena", config=config)
+
+
+def _workgroup() -> str:
+    return os.environ.get("DATALAKE_WORKGROUP") or "datalake-dbt"  # as in profiles.yml
+
+
+@contextmanager
+def _aws_errors_told() -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise AwsError(f"AWS could not do it: {error}") from error
