@@ -16,8 +16,18 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the settings."""
-    parser.addini("athena_bench_buckets", "buckets of the bench", type="args", default=["athena-bench"])
-    parser.addini("athena_bench_workgroups", "workgroups of the bench beside primary", type="args", default=[])
+    parser.addini(
+        "athena_bench_buckets",
+        "buckets of the bench",
+        type="args",  # type: ignore[maybe-unrecognized-str-typeform]
+        default=["athena-bench"],
+    )
+    parser.addini(
+        "athena_bench_workgroups",
+        "workgroups of the bench beside primary",
+        type="args",  # type: ignore[maybe-unrecognized-str-typeform]
+        default=[],
+    )
 
 
 @pytest.fixture(scope="session")
