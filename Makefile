@@ -12,10 +12,10 @@ export SQL
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
 
-.PHONY: help build test test-fast soak bench lint format docs query clean lock browser
+.PHONY: help build test test-fast soak bench lint format docs query clean lock browser athena test-dbt-athena
 
 help: ## Show what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 build: $(READY) ## Land the example data, check it, build and test every model
 	@datalake example
@@ -29,6 +29,9 @@ test: $(READY) lint browser ## Run every test
 
 test-fast: $(READY) ## Run the tests that need no browser and no full build
 	pytest -m "not server"
+
+test-dbt-athena: $(READY) ## Run dbt-athena's own functional suite on the local Athena (15 minutes)
+	python tests/dbt_athena/run.py -n 2 --dist loadfile
 
 soak: $(READY) ## Run the random tests long: 5,000 dirty folders, 1,000 kills, 500 change logs
 	pytest tests/python/test_nothing_lost.py --folders 5000 --seed $(or $(SEED),$$RANDOM)
@@ -57,6 +60,9 @@ docs: $(READY) ## Make the lineage site in site/
 		|| { cat target/colibri.log >&2; exit 1; }
 	@! grep ERROR target/colibri.log >&2
 	@echo "The lineage of every column: file://$(CURDIR)/site/index.html?model=model.datalake.daily_sales&column=revenue&parents=all"
+
+athena: $(READY) ## Hold a local Athena open, see docs/athena.md
+	@athena-bench serve --bucket company-datalake-ci --workgroup datalake-dbt --workgroup analytics-team
 
 query: $(READY) ## Ask the lake: make query SQL="select * from analytics_db.daily_sales"
 	@test -n "$$SQL" || { echo 'Say what to ask: make query SQL="select * from analytics_db.daily_sales"' >&2; exit 2; }
