@@ -166,7 +166,10 @@ def read(text: str) -> Statement:
     if kind is None and head[:2] == ("CREATE", "OR"):
         kind = Kind.CREATE_VIEW if words.peek(4) == ("CREATE", "OR", "REPLACE", "VIEW") else None
     if kind is None:
-        raise RefusedError(f"no viable alternative at input '{' '.join(head) or text.strip()}'")
+        expected = sorted({prefix[0] for prefix in _HEADS})
+        raise RefusedError(
+            f"line 1:1: mismatched input '{head[0] if head else '<EOF>'}'. Expecting: {', '.join(expected)}"
+        )
     if kind is Kind.CREATE_TABLE and head[1] == "TABLE":
         words.skip(2)
         words.accept("IF", "NOT", "EXISTS")
