@@ -183,8 +183,20 @@ class Engine:
         )
         client.prepared_statements = dict(prepared or {})
         request = TrinoRequest("127.0.0.1", self._port, client, http_scheme="http", request_timeout=600)
-        query = TrinoQuery(request, sql, legacy_primitive_types=True)
-        on_start(query.cancel)
+        cancelled = threading.Event()
+        query = TrinoQuery(
+            request,
+            sql,
+            legacy_primitive_types=True,
+            # The client can't cancel what the server has not named yet: it is done with the first news of it.
+            stats_callback=lambda _: query.cancel() if cancelled.is_set() else None,
+        )
+
+        def cancel() -> None:
+            cancelled.set()
+            query.cancel()
+
+        on_start(cancel)
         try:
             query.execute()
             rows = [list(row) for row in query.result or ()]

@@ -140,15 +140,19 @@ def test_scanned_bytes_are_those_of_the_partitions_read(athena_bench: Bench, sho
 
 
 def test_query_over_the_workgroups_limit_fails_and_is_billed(athena_bench: Bench, shop: str) -> None:
-    must(athena_bench, iceberg(shop, "t", "select to_hex(sha256(to_utf8(cast(n as varchar)))) as text "
-                                          "from unnest(sequence(1, 10000)) as t (n)"))  # fmt: skip
-    athena = athena_bench.client("athena")
-    athena.create_work_group(Name=shop, Configuration={"BytesScannedCutoffPerQuery": 10_000_000})
-    must(athena_bench, f"select max(text) from {shop}.t", WorkGroup=shop)
-    athena.create_work_group(Name=f"{shop}_low", Configuration={"BytesScannedCutoffPerQuery": 100_000})
-    asked = ask(athena_bench, f"select max(text) from {shop}.t", WorkGroup=f"{shop}_low")
+    numbers = "unnest(sequence(1, 10000)) as a (x) cross join unnest(sequence(1, 30)) as b (y)"
+    must(
+        athena_bench,
+        iceberg(shop, "t", f"select sha512(to_utf8(cast(x * 100 + y as varchar))) as noise from {numbers}"),
+    )
+    lowest = 10_000_000
+    athena_bench.client("athena").create_work_group(
+        Name=shop, Configuration={"BytesScannedCutoffPerQuery": lowest, "EnforceWorkGroupConfiguration": True}
+    )
+    assert must(athena_bench, f"select count(*) from {shop}.t", WorkGroup=shop).rows[1] == ["300000"]
+    asked = ask(athena_bench, f"select max(noise) from {shop}.t", WorkGroup=shop)
     assert asked.state == "FAILED"
-    assert asked.scanned > 100_000
+    assert asked.scanned > lowest
 
 
 def test_csv_table_is_read_through_its_serde(athena_bench: Bench, shop: str) -> None:

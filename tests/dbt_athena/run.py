@@ -48,7 +48,16 @@ def main(options: list[str]) -> int:
                 for item in left_out
                 for test in item["tests"]
             ]
-            command = [sys.executable, "-m", "pytest", "tests/functional", "-p", "no:cacheprovider", *leave_out, *options]
+            command = [
+                sys.executable,
+                "-m",
+                "pytest",
+                "tests/functional",
+                "-p",
+                "no:cacheprovider",
+                *leave_out,
+                *options,
+            ]
             return subprocess.run(command, cwd=source, env=environment, check=False).returncode
 
 
