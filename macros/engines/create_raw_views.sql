@@ -70,6 +70,6 @@
             )
         )
         {%- else -%}
-        {{ read_rows(table.external.file_format, columns, files) }}
+        {{ read_rows(table.name, table.external.file_format, columns, files) }}
         {%- endif %}
 {%- endmacro %}

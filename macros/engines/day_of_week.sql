@@ -10,3 +10,7 @@
 {% macro duckdb__day_of_week(date) -%}
     isodow({{ date }})
 {%- endmacro %}
+
+{% macro athena__day_of_week(date) -%}
+    day_of_week({{ date }})
+{%- endmacro %}

@@ -10,3 +10,8 @@
 {% macro duckdb__matches_pattern(text, pattern) -%}
     regexp_full_match({{ text }}, '{{ pattern }}')
 {%- endmacro %}
+
+{#- Trino's regexp_like searches, and its `$` stands before a last line break too. -#}
+{% macro athena__matches_pattern(text, pattern) -%}
+    regexp_like({{ text }}, '\A(?:{{ pattern }})\z')
+{%- endmacro %}

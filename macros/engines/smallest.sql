@@ -10,3 +10,7 @@
 {% macro duckdb__smallest(value, number) -%}
     nullif(array_to_string(min({{ value }}, {{ number }}), ', '), '')
 {%- endmacro %}
+
+{% macro athena__smallest(value, number) -%}
+    nullif(array_join(min({{ value }}, {{ number }}), ', '), '')
+{%- endmacro %}

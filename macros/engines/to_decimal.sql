@@ -11,3 +11,7 @@
 {% macro duckdb__to_decimal(text) -%}
     case when regexp_full_match({{ text }}, '[+-]?[0-9]+(\.[0-9]+)?') then try_cast({{ text }} as decimal(10, 2)) end
 {%- endmacro %}
+
+{% macro athena__to_decimal(text) -%}
+    case when {{ matches_pattern(text, '[+-]?[0-9]+(\.[0-9]+)?') }} then try_cast({{ text }} as decimal(10, 2)) end
+{%- endmacro %}

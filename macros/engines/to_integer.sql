@@ -10,3 +10,9 @@
 {% macro duckdb__to_integer(text) -%}
     case when regexp_full_match({{ text }}, '[+-]?[0-9]+(\.0+)?') then try_cast({{ text }} as integer) end
 {%- endmacro %}
+
+{% macro athena__to_integer(text) -%}
+    case
+        when {{ matches_pattern(text, '[+-]?[0-9]+(\.0+)?') }} then try_cast(split_part({{ text }}, '.', 1) as integer)
+    end
+{%- endmacro %}

@@ -17,12 +17,12 @@
     delete from {{ this }}
     where
         order_date in ({{ touched_dates }})
-        and (order_date, product_id) not in (
-            select
-                order_date,
-                coalesce(product_id, {{ unknown_key() }})
-            from {{ ref('orders') }}
-            where order_date in ({{ touched_dates }})
+        and not exists (
+            select 1
+            from {{ ref('orders') }} as orders
+            where
+                orders.order_date = {{ this.identifier }}.order_date
+                and coalesce(orders.product_id, {{ unknown_key() }}) = {{ this.identifier }}.product_id
         )
     {%- endif -%}
 {%- endmacro %}

@@ -5,7 +5,8 @@
     upstream: by data set, the model that the rows come through. One that itself remembers its progress gives
     that; a parsed table gives its highest file. -#}
 {% macro remember_progress(upstream) -%}
-    {%- if execute %}
+    {%- if execute -%}
+    {%- set reached -%}
     insert into {{ progress_table() }}
     select '{{ this.identifier }}', reached.dataset, reached.file_id
     from (
@@ -27,7 +28,10 @@
         where model = '{{ this.identifier }}'
         group by dataset
     ) as known on reached.dataset = known.dataset
-    where reached.file_id > coalesce(known.file_id, 0);
+    where reached.file_id > coalesce(known.file_id, 0)
+    {%- endset -%}
+    {#- Athena takes one statement at a time. -#}
+    {%- do run_query(reached) -%}
     {{ clear_replay_marks() }}
     {%- endif -%}
 {%- endmacro %}

@@ -3,7 +3,7 @@
 {% macro is_no_key(text) -%}
     case
         when {{ text }} is null or {{ text }} = '' then true
-        when {{ text }} < '!' then trim(translate({{ text }}, chr(9) || chr(10) || chr(13), '   ')) = ''
+        when {{ text }} < '!' then translate({{ text }}, ' ' || chr(9) || chr(10) || chr(13), '') = ''
         when substr({{ text }}, 1, 1) in ('{', '[')
             then substr({{ text }}, 1, 1) || substr({{ text }}, length({{ text }}), 1) in ('{}', '[]')
         else false

@@ -10,16 +10,6 @@
     {{ return(raw_declaration(dataset).columns.values() | map(attribute='name') | list) }}
 {%- endmacro %}
 
-{#- The names of those whose value may be an object or an array, kept as JSON text; none in a unit test. -#}
-{% macro raw_nested_columns(dataset) -%}
-    {%- if graph.sources is not defined -%}{{ return([]) }}{%- endif -%}
-    {%- set names = [] -%}
-    {%- for column in raw_declaration(dataset).columns.values() if column.config.meta.nested -%}
-        {%- do names.append(column.name) -%}
-    {%- endfor -%}
-    {{ return(names) }}
-{%- endmacro %}
-
 {% macro raw_declaration(dataset) -%}
     {%- set nodes = graph.sources.values()
         | selectattr('source_name', 'equalto', 'raw_db')

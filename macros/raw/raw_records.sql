@@ -22,19 +22,19 @@
         {%- set records = raw_table if is_json else '(select ' ~ columns | join(', ') ~ ', source_file from ' ~ raw_table ~ ')' -%}
     {%- else -%}
         {%- set files = sound_files(dataset, taken_by=this if is_incremental() else none) -%}
-        {%- set records = read_lines(files) if is_json else read_rows(raw_format(dataset), columns, files) -%}
+        {%- set records = read_lines(dataset, files) if is_json else read_rows(dataset, raw_format(dataset), columns, files) -%}
     {%- endif -%}
     select
         {% for column in columns -%}
             {{ 'records.' ~ column if is_json else "nullif(records." ~ column ~ ", '') as " ~ column }},
         {% endfor -%}
         {{ 'records.is_malformed' if is_json else 'false' }} as is_malformed,
-        {{ 'records.line' if is_json else pack_record('records') }} as raw_record,
+        {{ 'records.line' if is_json else pack_record('records', columns) }} as raw_record,
         raw_files.file_id,
         raw_files.file as source_file,
         raw_files.arrived,
         raw_files.source
-    from {% if is_json and not is_drawn %}({{ parse_json_lines(records, columns, raw_nested_columns(dataset)) }}){% else %}{{ records }}{% endif %} as records
+    from {% if is_json and not is_drawn %}({{ parse_json_lines(records, columns) }}){% else %}{{ records }}{% endif %} as records
     inner join {{ ledger }} as raw_files on records.source_file = raw_files.file
     {%- endif -%}
 {%- endmacro %}

@@ -1,6 +1,7 @@
 {{ config(
     materialized='incremental',
     unique_key=['order_date', 'product_id'],
+    partitioned_by=partition_by_date('order_date', 'month'),
     post_hook=["{{ delete_vanished_products() }}", "{{ remember_progress({'orders': 'orders'}) }}"]
 ) }}
 -- depends_on: {{ ref('touched_orders') }}

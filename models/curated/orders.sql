@@ -1,4 +1,8 @@
-{{ config(unique_key='order_id', post_hook="{{ remember_progress({'orders': 'touched_orders'}) }}") }}
+{{ config(
+    unique_key='order_id',
+    partitioned_by=partition_by_date('order_date'),
+    post_hook="{{ remember_progress({'orders': 'touched_orders'}) }}"
+) }}
 -- depends_on: {{ ref('touched_orders') }}
 
 with versions as (

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _KEY = re.compile(
     r"raw/(?P<dataset>[a-z][a-z0-9_]*)/(?:source=(?P<source>[^/=]+)/)?"
-    r"(?P<arrived>year=\d{4}/month=(?:0[1-9]|1[0-2])/day=(?:0[1-9]|[12]\d|3[01]))/(?:hour=(?:[01]\d|2[0-3])/)?[^/]+",
+    r"(?P<arrived>year=\d{4}/month=\d{2}/day=\d{2})/(?:hour=(?:[01]\d|2[0-3])/)?[^/]+",
     re.ASCII,
 )
+
+
+FIRST_DAY = date(2000, 1, 1)
+LAST_DAY = date(2099, 12, 31)
+"""The days whose folders the raw tables on Athena project: the var `raw_days` in dbt_project.yml."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ def raw_folder(dataset: str, when: datetime, source: str | None = None) -> str:
         source: the producer, for a data set with several.
 
     Raises:
-        ValueError: `when` has no time zone, or a name isn't lower case letters, digits and `_`.
+        ValueError: `when` has no time zone or is of another century, or a name isn't lower case letters, digits
+            and `_`.
     """
     if when.tzinfo is None:
         raise ValueError(f"{when!r} has no time zone; raw folders are UTC hours, so pass an aware datetime")
@@ -40,6 +46,8 @@ def raw_folder(dataset: str, when: datetime, source: str | None = None) -> str:
         if name is not None and not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} can't name a raw folder; use lower case letters, digits and _")
     producer = f"source={source}/" if source else ""
+    if not FIRST_DAY <= when.astimezone(UTC).date() <= LAST_DAY:
+        raise ValueError(f"{when} is not between {FIRST_DAY} and {LAST_DAY}, which are the days of raw folders")
     return f"raw/{dataset}/{producer}{when.astimezone(UTC):year=%Y/month=%m/day=%d/hour=%H}/"
 
 
@@ -51,4 +59,10 @@ def raw_key(dataset: str, when: datetime, suffix: str, source: str | None = None
 def parse_key(key: str) -> RawPlace | None:
     """Return what `key` says, or None for a key that is not of the raw layout."""
     found = _KEY.fullmatch(key)
-    return RawPlace(found["dataset"], found["source"], found["arrived"]) if found else None
+    if not found:
+        return None
+    try:
+        day = date(*map(int, re.findall(r"\d+", found["arrived"])))
+    except ValueError:  # as the 30th of February
+        return None
+    return RawPlace(found["dataset"], found["source"], found["arrived"]) if FIRST_DAY <= day <= LAST_DAY else None

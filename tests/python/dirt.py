@@ -340,7 +340,10 @@ class _CaseMaker:
             "product_id": self.quoted(self.key("p", 4)),
             "occurred_at": self.quoted(self.moment()),
             "properties": self.chance.choice(
-                ['{"coupon": 7}', '{"c": ["1e2", null]}', "{}", '"{}"', "[1,2]", '"text"', "5"]
+                (
+                    *('{"coupon": 7}', '{"c": ["1e2", null]}', '{"n": [1E2, 0.00001, 1234567890123456.5]}'),
+                    *("{}", '"{}"', "[1,2]", '"text"', "5"),
+                )
             ),
         }
         if self.maybe(0.5):

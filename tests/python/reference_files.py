@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def _read_file(root: Path, key: str) -> RawFile:
     dataset = key.split("/")[1]
     name = key.encode(errors="surrogateescape").decode(errors="backslashreplace")
     place = _PLACE.fullmatch(key) if re.fullmatch("[a-z][a-z0-9_]*", dataset) else None
+    if place and not _is_a_day(place["arrived"]):
+        place = None
     source, arrived = (place["source"], place["arrived"]) if place else (None, None)
     reason: str | None = None
     records: tuple[Record, ...] = ()
@@ -78,6 +81,14 @@ def _read_file(root: Path, key: str) -> RawFile:
         except BrokenFileError as broken:
             reason = str(broken)
     return RawFile(name, dataset, source, arrived, reason, records)
+
+
+def _is_a_day(arrived: str) -> bool:
+    """Tell whether the calendar of this century has the day `year=YYYY/month=MM/day=DD`."""
+    try:
+        return datetime.strptime(arrived, "year=%Y/month=%m/day=%d").year // 100 == 20
+    except ValueError:
+        return False
 
 
 def _text(body: bytes, key: str) -> str:

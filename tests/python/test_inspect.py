@@ -348,9 +348,9 @@ class Engine:
         name = f"{next(self.numbers)}{suffix}"
         (self.root / name).write_bytes(body)
         if table.external.file_format == "json":
-            return self._ask("line", self.macros.duckdb__read_lines([name]))
+            return self._ask("line", self.macros.duckdb__read_lines(table.name, [name]))
         columns = list(table.column_names)
-        rows = self.macros.duckdb__read_rows(table.external.file_format, columns, [name])
+        rows = self.macros.duckdb__read_rows(table.name, table.external.file_format, columns, [name])
         return self._ask(", ".join(columns), rows)
 
     def _ask(self, columns: str, rows: str) -> list[tuple[str | None, ...]]:

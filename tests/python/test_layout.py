@@ -13,7 +13,7 @@ from datalake.layout import RawPlace, parse_key, raw_folder, raw_key
 TEN = datetime(2024, 1, 15, 10, 59, 59, tzinfo=UTC)
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
-aware_times = st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=st.timezones())
+aware_times = st.datetimes(datetime(2000, 1, 3), datetime(2099, 12, 29), timezones=st.timezones())
 
 
 def test_key_is_the_documented_one() -> None:
@@ -66,6 +66,12 @@ def test_key_says_what_it_was_made_of(dataset: str, when: datetime, source: str 
     assert parse_key(raw_key(dataset, when, suffix, source)) == RawPlace(dataset, source, day)
 
 
+@pytest.mark.parametrize("year", [1970, 1999, 2100])
+def test_time_of_another_century_is_refused(year: int) -> None:
+    with pytest.raises(ValueError, match="between 2000-01-01 and 2099-12-31"):
+        raw_folder("orders", datetime(year, 6, 1, tzinfo=UTC))
+
+
 def test_hour_may_be_missing_in_the_key() -> None:
     assert parse_key("raw/orders/year=2024/month=01/day=15/part-0.parquet") == (
         RawPlace("orders", None, "year=2024/month=01/day=15")
@@ -86,6 +92,10 @@ def test_source_of_a_foreign_producer_is_kept_as_it_is() -> None:
         "raw/orders/year=2024/month=1/day=15/orders.json",
         "raw/orders/year=24/month=01/day=15/orders.json",
         "raw/orders/2024/01/15/orders.json",
+        "raw/orders/year=2024/month=02/day=30/orders.json",
+        "raw/orders/year=2024/month=13/day=01/orders.json",
+        "raw/orders/year=1999/month=12/day=31/orders.json",
+        "raw/orders/year=2100/month=01/day=01/orders.json",
         "raw/orders/day=15/month=01/year=2024/orders.json",
         "raw/orders/year=2024/month=01/day=15/",
         "raw/orders/year=2024/month=01/day=15/hour=1/orders.json",

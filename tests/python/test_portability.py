@@ -29,7 +29,9 @@ ALIKE = {
     "trim",
     "try_cast",
 }
-NOT_FUNCTIONS = {"and", "as", "by", "decimal", "from", "in", "not", "on", "or", "over", "select", "when", "with"}
+NOT_FUNCTIONS = {
+    *("and", "as", "by", "decimal", "from", "in", "not", "on", "or", "over", "select", "timestamp", "when", "with"),
+}
 
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _COMMENT = re.compile(r"--[^\n]*")

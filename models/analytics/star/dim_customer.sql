@@ -35,7 +35,7 @@ final as (
         cast(null as varchar) as age,
         cast(null as varchar) as income,
         {{ beginning_of_time() }} as valid_from,
-        cast(null as timestamp) as valid_to,
+        cast(null as timestamp(6)) as valid_to,
         true as is_current
 )
 

@@ -1,8 +1,10 @@
 {{ config(
     materialized='incremental',
     unique_key='order_id',
+    partitioned_by=partition_by_date('order_date'),
     post_hook="{{ remember_progress({'orders': 'orders', 'customers': 'dim_customer'}) }}"
 ) }}
+-- depends_on: {{ ref('touched_orders') }}
 -- depends_on: {{ ref('customers_parsed') }}
 
 with products as (
