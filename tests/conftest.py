@@ -23,11 +23,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share the bench run in one process, and not in `make test-fast`."""
+    """Tests of a file run in one process, for what they share; those on the bench in one too, and not in a fast run."""
     for item in items:
-        if "athena_bench" in getattr(item, "fixturenames", ()):
+        on_bench = "athena_bench" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("athena_bench" if on_bench else item.path.name))
+        if on_bench:
             item.add_marker(pytest.mark.server)
-            item.add_marker(pytest.mark.xdist_group("athena_bench"))
 
 
 @pytest.fixture
@@ -47,9 +48,9 @@ def example_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 @pytest.fixture
-def athena_lake(athena_bench: Bench) -> AthenaLake:
+def athena_lake(athena_bench: Bench, tmp_path: Path) -> AthenaLake:
     """An empty lake on the bench."""
     from athena_lakes import AthenaLake  # a run without such a test has no use for it
 
     athena_bench.reset()
-    return AthenaLake(athena_bench)
+    return AthenaLake(athena_bench, tmp_path)

@@ -3,25 +3,26 @@
 
 {% macro delete_vanished_dates() -%}
     {%- if execute and is_incremental() %}
-    {%- set touched_dates %}select order_date from {{ ref('touched_orders') }}{% endset %}
+    {%- set dates = touched_dates() %}
     delete from {{ this }}
     where
-        order_date in ({{ touched_dates }})
-        and order_date not in (select order_date from {{ ref('orders') }} where order_date in ({{ touched_dates }}))
+        order_date in ({{ dates }})
+        and order_date not in (select order_date from {{ ref('orders') }} where order_date in ({{ dates }}))
     {%- endif -%}
 {%- endmacro %}
 
 {% macro delete_vanished_products() -%}
     {%- if execute and is_incremental() %}
-    {%- set touched_dates %}select order_date from {{ ref('touched_orders') }}{% endset %}
+    {%- set dates = touched_dates() %}
     delete from {{ this }}
     where
-        order_date in ({{ touched_dates }})
+        order_date in ({{ dates }})
         and not exists (
             select 1
             from {{ ref('orders') }} as orders
             where
-                orders.order_date = {{ this.identifier }}.order_date
+                orders.order_date in ({{ dates }})
+                and orders.order_date = {{ this.identifier }}.order_date
                 and coalesce(orders.product_id, {{ unknown_key() }}) = {{ this.identifier }}.product_id
         )
     {%- endif -%}

@@ -14,15 +14,16 @@
 {%- endmacro %}
 
 {% macro athena__maintain_tables() -%}
+    {%- set tables = [progress_table(), source('ledger', 'raw_files')] -%}
     {%- for node in graph.nodes.values()
         if node.resource_type == 'model' and node.config.materialized in ('table', 'incremental') -%}
-        {%- set table = adapter.get_relation(node.database, node.schema, node.alias) -%}
-        {%- if table is not none -%}
-            {%- do log('Maintaining ' ~ table.schema ~ '.' ~ table.identifier, info=true) -%}
-            {%- do adapter.run_operation_with_potential_multiple_runs(
-                'optimize ' ~ table.render_pure() ~ ' rewrite data using bin_pack', 'optimize'
-            ) -%}
-            {%- do adapter.run_operation_with_potential_multiple_runs('vacuum ' ~ table.render_pure(), 'vacuum') -%}
-        {%- endif -%}
+        {%- do tables.append(api.Relation.create(node.database, node.schema, node.alias)) -%}
+    {%- endfor -%}
+    {%- for table in tables if adapter.get_relation(table.database, table.schema, table.identifier) is not none -%}
+        {%- do log('Maintaining ' ~ table.schema ~ '.' ~ table.identifier, info=true) -%}
+        {%- do adapter.run_operation_with_potential_multiple_runs(
+            'optimize ' ~ table.render_pure() ~ ' rewrite data using bin_pack', 'optimize'
+        ) -%}
+        {%- do adapter.run_operation_with_potential_multiple_runs('vacuum ' ~ table.render_pure(), 'vacuum') -%}
     {%- endfor -%}
 {%- endmacro %}

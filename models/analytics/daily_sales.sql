@@ -8,7 +8,7 @@
 with orders as (
     select * from {{ ref('orders') }}
     {% if is_incremental() %}
-    where order_date in (select order_date from {{ ref('touched_orders') }})
+    where order_date in ({{ touched_dates() }})
     {% endif %}
 ),
 

@@ -12,7 +12,7 @@ with orders as (
         coalesce(product_id, {{ unknown_key() }}) as known_product_id
     from {{ ref('orders') }}
     {% if is_incremental() %}
-    where order_date in (select order_date from {{ ref('touched_orders') }})
+    where order_date in ({{ touched_dates() }})
     {% endif %}
 ),
 

@@ -1,9 +1,11 @@
 {{ config(materialized='table', post_hook="{{ remember_progress({'orders': 'orders_parsed'}) }}") }}
 
 -- What an increment makes orders, and all that comes from them, again from: history is searched here, once a run.
+{% set is_new = "reasons is null and " ~ not_taken_by_all('orders') %}
+
 with touched as (
     select order_id from {{ ref('orders_parsed') }}
-    where reasons is null and {{ not_taken_by_all('orders') }}
+    where {{ is_new }}
 ),
 
 final as (
@@ -23,7 +25,10 @@ final as (
         updated_at,
         version_at
     from {{ ref('orders_parsed') }}
-    where reasons is null and order_id in (select touched.order_id from touched)
+    where
+        reasons is null
+        and order_id in (select touched.order_id from touched)
+        and {{ between_touched_keys('order_id', ref('orders_parsed'), is_new) }}
 )
 
 select * from final

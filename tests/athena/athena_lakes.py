@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
-from lakes import raw_table
+from lakes import PROJECT, Lake, Row, raw_table
 
 from athena_bench.bench import Bench
 from datalake.athena import Athena, TextRow
 from datalake.athena_ledger import AthenaLedger
-from datalake.ledger import Checked, check
-from datalake.storage import S3Store
+from datalake.lake import open_lake
+from datalake.ledger import Checked, DuckDBLedger, check
+from datalake.sources import load_sources
+from datalake.storage import FolderStore, S3Store
 
 BUCKET = "company-datalake-ci"
 WORKGROUP = "datalake-dbt"
@@ -25,9 +31,10 @@ TABLES = {
 
 @dataclass(frozen=True)
 class AthenaLake:
-    """A lake in the bench's bucket."""
+    """A lake in the bench's bucket; what dbt writes on this machine goes to a folder."""
 
     bench: Bench
+    folder: Path
 
     @cached_property
     def store(self) -> S3Store:
@@ -48,7 +55,19 @@ class AthenaLake:
             "DATALAKE_TARGET": "ci",
             "DATALAKE_BUCKET": BUCKET,
             "DATALAKE_WORKGROUP": WORKGROUP,
+            "DATALAKE_POLL_SECONDS": "0.1",
         }
+
+    def command(self, *command: str) -> str:
+        """Run a command on this lake and return what it prints."""
+        return Lake(self.folder).run(*command, environment=self.environment)
+
+    def dbt(self, *arguments: str, variables: dict[str, Any] | None = None, fails: bool = False) -> str:
+        """Run dbt on this lake and return what it prints."""
+        on_athena = ("--target", "ci")
+        return Lake(self.folder).dbt(
+            *arguments, *on_athena, variables=variables, fails=fails, environment=self.environment
+        )
 
     def check(self, now: datetime = NOW) -> Checked:
         return check(self.store, self.ledger, TABLES, now)
@@ -58,3 +77,71 @@ class AthenaLake:
 
     def keys(self, prefix: str) -> list[str]:
         return [found.key for found in self.store.list(prefix)]
+
+
+DECLARED = load_sources(PROJECT / "models" / "raw")
+
+
+@dataclass(frozen=True)
+class TwinLakes:
+    """The same raw files in a local lake and in one on Athena."""
+
+    local: Lake
+    athena: AthenaLake
+
+    def put(self, key: str, body: bytes) -> None:
+        self.local.put(key, body)
+        self.athena.store.put(key, body)
+
+    def check(self, now: datetime) -> None:
+        """Enter what is new in both ledgers, at the same time."""
+        store = FolderStore.open(self.local.root)
+        with open_lake(store) as connection:
+            check(store, DuckDBLedger(connection), DECLARED, now)
+        check(self.athena.store, self.athena.ledger, DECLARED, now)
+
+    def dbt(self, *arguments: str, variables: dict[str, Any] | None = None) -> None:
+        self.local.dbt(*arguments, variables=variables)
+        self.athena.dbt(*arguments, variables=variables)
+
+    def content(self) -> tuple[dict[str, Content], dict[str, Content]]:
+        """Return every table of both, by name."""
+        local = {name: self._local_content(name, rows) for name, rows in self.local.content().items()}
+        return local, {name: self._athena_content(name, content) for name, content in local.items()}
+
+    def _local_content(self, name: str, rows: list[Row]) -> Content:
+        types = {str(column): str(type_) for column, type_, *_ in self.local.rows(f"describe {name}")}
+        return Content({column: _HIVE_TYPES.get(type_, type_.lower()) for column, type_ in types.items()}, rows)
+
+    def _athena_content(self, name: str, local: Content) -> Content:
+        database, _, table = name.partition(".")
+        found = self.athena.bench.client("glue").get_table(DatabaseName=database, Name=table)["Table"]
+        types = {column["Name"]: column["Type"] for column in found["StorageDescriptor"]["Columns"]}
+        columns = ", ".join(f'"{column}"' for column in local.types)
+        answer = self.athena.athena.ask(f"select {columns} from {name}")
+        readers = [_READERS.get(type_.partition("(")[0], str) for type_ in local.types.values()]
+        rows = [
+            tuple(None if cell is None else read(cell) for read, cell in zip(readers, row, strict=True))
+            for row in answer.rows
+        ]
+        return Content(types, rows)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A table: the types of its columns, as Glue names them, and its rows."""
+
+    types: dict[str, str]
+    rows: list[Row]
+
+
+_HIVE_TYPES = {"VARCHAR": "string", "INTEGER": "int"}
+_READERS: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "bigint": int,
+    "double": float,
+    "decimal": Decimal,
+    "boolean": lambda text: text == "true",
+    "date": date.fromisoformat,
+    "timestamp": datetime.fromisoformat,
+}

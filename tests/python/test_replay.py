@@ -176,7 +176,8 @@ def test_rows_that_a_changed_rule_finds_sound_are_taken_in(broken_lake: Lake, tm
     project = tmp_path / "project"
     for folder in ("macros", "models", "seeds", "tests"):
         shutil.copytree(PROJECT / folder, project / folder)
-    shutil.copy(PROJECT / "dbt_project.yml", project)
+    for file in ("dbt_project.yml", ".dbtignore"):
+        shutil.copy(PROJECT / file, project)
     model = project / "models" / "curated" / "orders_parsed.sql"
     rule = "'total_not_above_zero': 'exact_total <= 0'"
     assert rule in model.read_text()

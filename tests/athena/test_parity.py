@@ -1,0 +1,45 @@
+"""The same raw files, built on DuckDB and on Athena: every table is equal, row for row and type for type."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import dirt
+import pytest
+from athena_lakes import NOW, AthenaLake, Content, TwinLakes
+from lakes import Lake
+
+FOLDERS = 25
+
+
+def test_every_arrival_makes_the_same_tables_on_both(
+    athena_lake: AthenaLake, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """Dirty folders, with late files and changes of customers, arrive in four parts, then comes a full refresh."""
+    seed = pytestconfig.getoption("seed")
+    lakes = TwinLakes(Lake(tmp_path / "lake"), athena_lake)
+    cases = [dirt.make_case(seed, number) for number in range(FOLDERS)]
+    for number in range(dirt.MOST_ARRIVALS):
+        for case in cases:
+            for key, body in (case.arrivals[number] if number < len(case.arrivals) else {}).items():
+                lakes.put(key, body)
+        lakes.check(NOW + timedelta(days=number))
+        lakes.dbt("run")
+        assert differences(*lakes.content()) == [], f"after arrival {number}"
+    lakes.dbt("run", "--full-refresh")
+    assert differences(*lakes.content()) == [], "after a full refresh"
+
+
+def differences(local: dict[str, Content], athena: dict[str, Content]) -> list[str]:
+    """Return what tells the tables of the two apart, a line each."""
+    found = []
+    for name, expected in local.items():
+        if expected.types != athena[name].types:
+            found.append(f"{name} has the types {athena[name].types} on Athena, and {expected.types} locally")
+        only_local = Counter(expected.rows) - Counter(athena[name].rows)
+        only_athena = Counter(athena[name].rows) - Counter(expected.rows)
+        found += [f"{name} locally only: {row}" for row in list(only_local.elements())[:3]]
+        found += [f"{name} on Athena only: {row}" for row in list(only_athena.elements())[:3]]
+    return found
