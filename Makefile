@@ -24,8 +24,8 @@ build: $(READY) ## Land the example data, check it, build and test every model
 	@dbt build --exclude-resource-type unit_test --quiet
 	@datalake summary
 
-test: $(READY) lint browser ## Run every test
-	pytest
+test: $(READY) lint browser ## Run every test, those on the local Athena beside the others
+	pytest -n 2 --dist loadgroup
 
 test-fast: $(READY) ## Run the tests that need no browser and no full build
 	pytest -m "not server"

@@ -23,10 +23,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file run in one process, for what they share; those on the bench in one too, and not in a fast run."""
+    """Tests on the bench run in one process, all others in another; a fast run leaves the former out."""
     for item in items:
         on_bench = "athena_bench" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("athena_bench" if on_bench else item.path.name))
+        item.add_marker(pytest.mark.xdist_group("athena_bench" if on_bench else "local"))
         if on_bench:
             item.add_marker(pytest.mark.server)
 

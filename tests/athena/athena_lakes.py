@@ -55,7 +55,7 @@ class AthenaLake:
             "DATALAKE_TARGET": "ci",
             "DATALAKE_BUCKET": BUCKET,
             "DATALAKE_WORKGROUP": WORKGROUP,
-            "DATALAKE_POLL_SECONDS": "0.1",
+            "DATALAKE_POLL_SECONDS": "0.05",
         }
 
     def command(self, *command: str) -> str:
@@ -64,7 +64,7 @@ class AthenaLake:
 
     def dbt(self, *arguments: str, variables: dict[str, Any] | None = None, fails: bool = False) -> str:
         """Run dbt on this lake and return what it prints."""
-        on_athena = ("--target", "ci")
+        on_athena = ("--target", "ci", "--threads", "8")
         return Lake(self.folder).dbt(
             *arguments, *on_athena, variables=variables, fails=fails, environment=self.environment
         )

@@ -24,12 +24,18 @@ def test_every_arrival_makes_the_same_tables_on_both(
     for number in range(dirt.MOST_ARRIVALS):
         for case in cases:
             for key, body in (case.arrivals[number] if number < len(case.arrivals) else {}).items():
-                lakes.put(key, body)
+                if is_key_of_s3(key):
+                    lakes.put(key, body)
         lakes.check(NOW + timedelta(days=number))
         lakes.dbt("run")
         assert differences(*lakes.content()) == [], f"after arrival {number}"
     lakes.dbt("run", "--full-refresh")
     assert differences(*lakes.content()) == [], "after a full refresh"
+
+
+def is_key_of_s3(key: str) -> bool:
+    """Tell whether S3 takes the key: it must be UTF-8; the bench takes none with a line break besides."""
+    return "\n" not in key and not any("\ud800" <= letter <= "\udfff" for letter in key)
 
 
 def differences(local: dict[str, Content], athena: dict[str, Content]) -> list[str]:
