@@ -15,9 +15,9 @@ from typing import Any
 from athena_bench.engine import Answer
 from athena_bench.errors import EngineError, QueryError, RefusedError
 from athena_bench.results import column_info, csv_of, text_of
-from athena_bench.run import Run, Runner, check
+from athena_bench.run import Run, Runner
 from athena_bench.server import ApiError, Operation
-from athena_bench.statement import Kind, Statement
+from athena_bench.statement import Kind, Statement, read
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +52,6 @@ class Execution:
     input_bytes: int = 0
     rows: list[list[str | None]] = field(default_factory=list)
     cancel: Callable[[], None] | None = None
-    finished: threading.Event = field(default_factory=threading.Event)
 
     @property
     def location(self) -> str:
@@ -117,7 +116,7 @@ class Api:
         if len(text.encode()) > MAX_QUERY_BYTES:
             raise _invalid(f"Query string is longer than {MAX_QUERY_BYTES} bytes", "INVALID_INPUT")
         try:
-            statement = check(text)
+            statement = read(text)
         except RefusedError as error:
             raise _invalid(str(error), "MALFORMED_QUERY") from error
         workgroup, settings = self._workgroup(request)
@@ -246,7 +245,7 @@ class Api:
                 for row in answer.rows
             ]
             _check_cutoff(execution, run)
-            if not answer.update_type or answer.columns[:1] == ():
+            if not answer.update_type:
                 self._put_results(execution, answer, rows)
             self._finish(execution, run, "SUCCEEDED", answer=answer, rows=rows)
         except QueryError as error:
@@ -305,7 +304,6 @@ class Api:
 
     def _end(self, execution: Execution, state: str, reason: str) -> None:
         execution.state, execution.reason, execution.completed = state, reason, time.time()
-        execution.finished.set()
 
 
 def _check_cutoff(execution: Execution, run: Run) -> None:
@@ -335,7 +333,7 @@ def _output(request: dict[str, Any], settings: dict[str, Any]) -> str:
 
 
 def _has_rows(statement: Statement) -> bool:
-    return statement.kind in (Kind.SELECT, Kind.EXECUTE)
+    return statement.kind is Kind.SELECT
 
 
 def _reason(error: QueryError) -> str:

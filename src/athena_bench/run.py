@@ -12,7 +12,7 @@ from athena_bench.catalog import Catalog, is_iceberg, is_view
 from athena_bench.engine import HIVE_CATALOG, ICEBERG_CATALOG, Answer, Column, Engine
 from athena_bench.errors import QueryError, RefusedError
 from athena_bench.results import hive_type
-from athena_bench.statement import Kind, Name, Reader, Statement, read
+from athena_bench.statement import Kind, Name, Reader, Statement
 from athena_bench.translate import qualified
 
 _log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ class Run:
         session: properties of the engine's session.
         on_start: is given a function that cancels what runs on the engine.
         as_run: what ran on the engine, in order.
+        input_bytes: what that read from storage.
     """
 
     id: str
@@ -52,7 +53,6 @@ class Runner:
     Args:
         engine: where queries run.
         catalog: Glue.
-        prepared: finds the text of a prepared statement by its name; keeps one; forgets one.
     """
 
     def __init__(self, engine: Engine, catalog: Catalog) -> None:
@@ -270,15 +270,6 @@ class Runner:
         run.as_run.append("(told Glue)")
         change(*arguments)
         return Answer((), [])
-
-
-def check(text: str) -> Statement:
-    """Read a statement as StartQueryExecution does.
-
-    Raises:
-        RefusedError: Athena takes no such statement.
-    """
-    return read(text)
 
 
 def _lines(heading: str, lines: list[str]) -> Answer:

@@ -158,13 +158,14 @@ def read(text: str) -> Statement:
     Raises:
         RefusedError: there is none, there are several, or it is of no known kind.
     """
-    words = Reader(text, hive=False, partly=True)
-    head = words.peek(3)
+    try:
+        words = Reader(text, hive=False)
+    except RefusedError:  # as a backslash before a quote, which only Hive's grammar knows
+        words = Reader(text, hive=True)
+    head = words.peek(4)
     kind = next((kind for prefix, kind in _HEADS.items() if head[: len(prefix)] == prefix), None)
     if head[:1] == ("(",):
         kind = Kind.SELECT
-    if kind is None and head[:2] == ("CREATE", "OR"):
-        kind = Kind.CREATE_VIEW if words.peek(4) == ("CREATE", "OR", "REPLACE", "VIEW") else None
     if kind is None:
         expected = sorted({prefix[0] for prefix in _HEADS})
         raise RefusedError(
@@ -206,19 +207,18 @@ class Reader:
     Args:
         text: the statement.
         hive: whether it is written in Hive's grammar.
-        partly: whether what can't be read may be left out, for a look at the first words.
+
+    Raises:
+        RefusedError: it can't be taken apart, as where a quote does not end.
     """
 
-    def __init__(self, text: str, *, hive: bool, partly: bool = False) -> None:
+    def __init__(self, text: str, *, hive: bool) -> None:
         self.text = text
         dialect = _HiveWords() if hive else _TrinoWords()
         try:
             self._tokens: list[Token] = dialect.tokenize(text)
         except SqlglotError as error:
-            if not partly:
-                raise RefusedError(f"mismatched input: {error}") from error
-            # A text of the other grammar, as with a backslash before a quote: its head is enough.
-            self._tokens = dialect.tokenize(re.split(r"['\"]\S*\\", text)[0].rsplit("'", 1)[0])
+            raise RefusedError(f"mismatched input: {error}") from error
         self._at = 0
 
     def one_statement(self) -> str:

@@ -8,8 +8,6 @@ from athena_bench.engine import HIVE_CATALOG, ICEBERG_CATALOG
 from athena_bench.errors import RefusedError
 from athena_bench.statement import Name, Reader, engine_type
 
-_NUMBER_PROPERTIES = ("bucket_count",)
-
 
 @dataclass(frozen=True)
 class Translation:
