@@ -8,6 +8,7 @@ import sys
 from typing import Annotated
 
 import typer
+from botocore.exceptions import ClientError
 
 from athena_bench import parts
 from athena_bench.bench import DEFAULT_BUCKET, Bench
@@ -45,7 +46,7 @@ def serve(
             signal.pause()
     except KeyboardInterrupt:
         return
-    except (BenchError, OSError) as error:
+    except (BenchError, OSError, ClientError) as error:
         print(f"Error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
 

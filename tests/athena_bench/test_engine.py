@@ -1,0 +1,70 @@
+"""The engine's parts are verified, and nothing of it outlives who started it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+
+from athena_bench import parts
+from athena_bench.errors import PartsError
+from athena_bench.parts import Part, install
+
+
+def test_archive_with_another_checksum_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Part("trino-plugin-toolkit", "jar", ".", 1, "0" * 64)
+    monkeypatch.setattr(parts, "PARTS", (small,))
+    with pytest.raises(PartsError, match="trino-plugin-toolkit:476 has the SHA-256 checksum"):
+        install(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".installing"]
+
+
+def test_archive_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PARTS", (Part("trino-nothing", "zip", ".", 1, "0" * 64),))
+    with pytest.raises(PartsError, match="trino-nothing:476 can't be downloaded"):
+        install(tmp_path)
+
+
+def test_command_ends_with_the_process_that_started_it() -> None:
+    keep = [sys.executable, "-m", "athena_bench.keeper", "sleep", "600"]
+    starter = subprocess.Popen(
+        [sys.executable, "-c", f"import subprocess; subprocess.Popen({keep}, stdin=subprocess.PIPE).wait()"],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert starter.stdout is not None
+    starter.kill()
+    # The command and its keeper hold the other end of this pipe: it ends when they have.
+    assert starter.stdout.read() == b""
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminate"])
+def test_served_bench_answers_and_ends_when_told(stop: signal.Signals) -> None:
+    command = [str(Path(sys.executable).with_name("athena-bench")), "serve", "--port", "0", "--bucket", "my-bucket", "--no-log"]
+    served = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert served.stdout is not None
+    told = {}
+    for line in served.stdout:
+        if line.startswith("export "):
+            name, _, value = line.removeprefix("export ").strip().partition("=")
+            told[name] = value
+        if line.startswith("# Ready"):
+            break
+    athena = boto3.client(
+        "athena",
+        endpoint_url=told["AWS_ENDPOINT_URL"],
+        region_name=told["AWS_REGION"],
+        aws_access_key_id=told["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
+    )
+    assert [group["Name"] for group in athena.list_work_groups()["WorkGroups"]] == ["primary"]
+    os.kill(served.pid, stop)
+    assert served.wait() == 0
+    # The engine held this pipe too: it ends when nothing of it is left.
+    assert served.stdout.read() == ""
