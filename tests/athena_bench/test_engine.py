@@ -46,8 +46,9 @@ def test_command_ends_with_the_process_that_started_it() -> None:
 @pytest.mark.server
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminate"])
 def test_served_bench_answers_and_ends_when_told(stop: signal.Signals) -> None:
-    command = [str(Path(sys.executable).with_name("athena-bench")), "serve", "--port", "0", "--bucket", "my-bucket", "--no-log"]
-    served = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    athena_bench = str(Path(sys.executable).with_name("athena-bench"))
+    serve = [athena_bench, "serve", "--port", "0", "--bucket", "my-bucket", "--no-log"]
+    served = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert served.stdout is not None
     told = {}
     for line in served.stdout:
