@@ -12,7 +12,7 @@ export SQL
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
 
-.PHONY: help build test test-fast soak bench lint format docs query clean lock browser athena test-dbt-athena
+.PHONY: help build test test-fast soak bench lint format docs query clean lock browser athena test-local test-athena test-dbt-athena
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -25,7 +25,13 @@ build: $(READY) ## Land the example data, check it, build and test every model
 	@datalake summary
 
 test: $(READY) lint browser ## Run every test, those on the local Athena beside the others
-	pytest -n 2 --dist loadgroup
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-local test-athena
+
+test-local: $(READY) # The tests that share no local Athena
+	pytest tests/python tests/athena_bench --ignore tests/athena_bench/test_queries.py
+
+test-athena: $(READY) # Queries of the local Athena, and the project on it
+	pytest tests/athena_bench/test_queries.py tests/athena
 
 test-fast: $(READY) ## Run the tests that need no browser and no full build
 	pytest -m "not server"

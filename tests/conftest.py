@@ -23,11 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on the bench run in one process, all others in another; a fast run leaves the former out."""
+    """Leave tests on the bench out of a fast run."""
     for item in items:
-        on_bench = "athena_bench" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("athena_bench" if on_bench else "local"))
-        if on_bench:
+        if "athena_bench" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.server)
 
 
