@@ -27,11 +27,12 @@ build: $(READY) ## Land the example data, check it, build and test every model
 test: $(READY) lint browser ## Run every test, those on the local Athena beside the others
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-local test-athena
 
+# Tests start makes of their own, which are no part of this one.
 test-local: $(READY) # The tests that share no local Athena
-	pytest tests/python tests/athena_bench --ignore tests/athena_bench/test_queries.py
+	MAKEFLAGS= pytest tests/python tests/athena_bench --ignore tests/athena_bench/test_queries.py
 
 test-athena: $(READY) # Queries of the local Athena, and the project on it
-	pytest tests/athena_bench/test_queries.py tests/athena
+	MAKEFLAGS= pytest tests/athena_bench/test_queries.py tests/athena
 
 test-fast: $(READY) ## Run the tests that need no browser and no full build
 	pytest -m "not server"
