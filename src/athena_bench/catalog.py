@@ -112,20 +112,9 @@ class Catalog:
             "CreateDatabase", {"DatabaseInput": database}, ignore="AlreadyExistsException" if exists_ok else None
         )
 
-    def drop_database(self, statement: Reader) -> None:
-        """DROP DATABASE [IF EXISTS] name [RESTRICT | CASCADE]."""
-        statement.skip(2)
-        missing_ok = statement.accept("IF", "EXISTS")
-        name = statement.name().parts[-1].lower()
-        cascade = statement.accept("CASCADE")
-        statement.accept("RESTRICT")
-        statement.expect_end()
-        ignore = "EntityNotFoundException" if missing_ok else None
-        if not cascade and name in self.databases() and self.tables(name):
-            raise QueryError(
-                "SCHEMA_NOT_EMPTY", "USER_ERROR", f"Cannot drop database {name}: it is not empty. Use CASCADE"
-            )
-        self._tell("DeleteDatabase", {"Name": name}, ignore=ignore)
+    def drop_database(self, name: str, missing_ok: bool) -> None:
+        """Take a database, and the tables in it, out of Glue; their files stay."""
+        self._tell("DeleteDatabase", {"Name": name}, ignore="EntityNotFoundException" if missing_ok else None)
 
     # Tables
 
@@ -219,6 +208,8 @@ class Catalog:
             statement.accept("COLUMN")
             old = statement.identifier().lower()
             (new,) = _parse_columns([statement.rest()])
+            if old not in [column["Name"] for column in storage["Columns"]]:
+                raise QueryError("COLUMN_NOT_FOUND", "USER_ERROR", f"{database}.{table} has no column {old}")
             storage["Columns"] = [new if column["Name"] == old else column for column in storage["Columns"]]
         elif statement.peek(1) == ("ADD",):
             self._add_partitions(statement, found)
@@ -306,8 +297,7 @@ class Catalog:
         """
         if statement.accept("SHOW", "DATABASES") or statement.accept("SHOW", "SCHEMAS"):
             return "database_name", _matching(statement, self.databases())
-        if statement.accept("SHOW", "TABLES") or statement.accept("SHOW", "VIEWS"):
-            views_only = "VIEWS" in statement.text.upper().split()[1]
+        if (views_only := statement.accept("SHOW", "VIEWS")) or statement.accept("SHOW", "TABLES"):
             within = statement.identifier().lower() if statement.accept("IN") or statement.accept("FROM") else database
             names = [
                 table["Name"]

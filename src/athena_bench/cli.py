@@ -35,8 +35,9 @@ def serve(
     """Hold a local Athena open until Ctrl-C; prints the environment variables to set."""
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("athena_bench").setLevel(logging.INFO if log else logging.WARNING)
-    # A stop signal takes the same way out as Ctrl-C, through the context manager.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Both ways to stop it go through the context manager; a shell has its background jobs ignore the first.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     try:
         with Bench(port, region, bucket, workgroup, heap) as bench:
             for name, value in bench.environment.items():

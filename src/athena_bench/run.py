@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,8 +13,6 @@ from athena_bench.errors import QueryError, RefusedError
 from athena_bench.results import hive_type
 from athena_bench.statement import Kind, Name, Reader, Statement
 from athena_bench.translate import qualified
-
-_log = logging.getLogger(__name__)
 
 _STRING = "string"
 
@@ -104,13 +101,12 @@ class Runner:
 
     # On the engine
 
-    def _ask(self, run: Run, sql: str, session: dict[str, str] | None = None, catalog: str = HIVE_CATALOG) -> Answer:
+    def _ask(self, run: Run, sql: str, session: dict[str, str] | None = None) -> Answer:
         if run.parameters:
             sql = f"EXECUTE IMMEDIATE {translate.literal(sql)} USING {', '.join(run.parameters)}"
         run.as_run.append(sql)
         answer = self.engine.run(
             sql,
-            catalog=catalog,
             schema=run.database,
             session=run.session | (session or {}),
             on_start=run.on_start,
@@ -163,16 +159,12 @@ class Runner:
 
     def _create_view(self, run: Run) -> Answer:
         reader = run.statement.reader()
-        reader.skip(1)
-        reader.accept("OR", "REPLACE")
+        reader.expect("CREATE")
+        head = "CREATE OR REPLACE VIEW" if reader.accept("OR", "REPLACE") else "CREATE VIEW"
         reader.expect("VIEW")
         database, name = reader.name().within(run.database)
-        begin = reader.position
-        reader.expect("AS")
-        sql = f"CREATE OR REPLACE VIEW {qualified(HIVE_CATALOG, database, name)} {run.statement.text[begin:]}"
-        if "REPLACE" not in run.statement.text[:begin].upper().split():
-            sql = sql.replace("CREATE OR REPLACE", "CREATE", 1)
-        answer = self._ask(run, translate.query(sql))
+        body = reader.rest()
+        answer = self._ask(run, translate.query(f"{head} {qualified(HIVE_CATALOG, database, name)} {body}"))
         described = self.engine.run(f"DESCRIBE {qualified(HIVE_CATALOG, database, name)}", session=run.session)
         self.catalog.set_view_columns(database, name, [(str(row[0]), hive_type(str(row[1]))) for row in described.rows])
         return answer
@@ -203,15 +195,20 @@ class Runner:
 
     def _drop_database(self, run: Run, reader: Reader) -> Answer:
         """Drop a database; CASCADE takes the Iceberg tables' files with them, as Athena does."""
-        name = Reader(run.statement.text, hive=True)
-        name.skip(2)
-        name.accept("IF", "EXISTS")
-        database = name.name().parts[-1].lower()
-        if "CASCADE" in run.statement.text.upper().split() and database in self.catalog.databases():
-            for table in self.catalog.tables(database):
-                if is_iceberg(table):
-                    self._ask(run, f"DROP TABLE {qualified(ICEBERG_CATALOG, database, table['Name'])}")
-        return self._tell(run, self.catalog.drop_database, reader)
+        reader.skip(2)
+        missing_ok = reader.accept("IF", "EXISTS")
+        database = reader.name().parts[-1].lower()
+        cascade = reader.accept("CASCADE")
+        reader.accept("RESTRICT")
+        reader.expect_end()
+        tables = self.catalog.tables(database) if database in self.catalog.databases() else []
+        if tables and not cascade:
+            raise QueryError(
+                "SCHEMA_NOT_EMPTY", "USER_ERROR", f"Cannot drop database {database}: it is not empty. Use CASCADE"
+            )
+        for table in filter(is_iceberg, tables):
+            self._ask(run, f"DROP TABLE {qualified(ICEBERG_CATALOG, database, table['Name'])}")
+        return self._tell(run, self.catalog.drop_database, database, missing_ok)
 
     def _alter_table(self, run: Run, reader: Reader) -> Answer:
         reader.skip(2)

@@ -130,6 +130,10 @@ _HIVE = frozenset(
 )
 
 
+_OWNERS = frozenset({TokenType.VAR, TokenType.IDENTIFIER, TokenType.R_PAREN, TokenType.R_BRACKET})
+"""What a field's name may follow, with a dot between."""
+
+
 @dataclass(frozen=True)
 class Statement:
     """One statement.
@@ -373,10 +377,9 @@ class Reader:
             if token.token_type != TokenType.NUMBER or "e" in token.text.lower():
                 continue
             before = self._tokens[index - 1] if index else None
-            dotted = before is not None and before.token_type == TokenType.DOT and before.end + 1 == token.start
-            if dotted and before is not None:
-                named = index > 1 and self._tokens[index - 2].end + 1 == before.start
-                if not named:
+            if before is not None and before.token_type == TokenType.DOT and before.end + 1 == token.start:
+                owner = self._tokens[index - 2] if index > 1 else None
+                if owner is None or owner.token_type not in _OWNERS or owner.end + 1 != before.start:
                     spans.append((before.start, token.end + 1))
             elif "." in token.text:
                 spans.append((token.start, token.end + 1))

@@ -15,13 +15,11 @@ class Translation:
 
     Attributes:
         sql: the statement.
-        catalog: of names without one.
         session: properties of the session.
         query: the query within a CREATE TABLE AS; None for other statements.
     """
 
     sql: str
-    catalog: str = HIVE_CATALOG
     session: dict[str, str] = field(default_factory=dict)
     query: str | None = None
 
@@ -120,9 +118,8 @@ def create_table_as(table: TableAs, database: str, table_name: str, default_loca
     given = dict(table.properties)
     given.pop("table_type", None)
     external = given.pop("is_external", None)
-    compression = given.pop("write_compression", None)
-    given.pop("parquet_compression", None)
-    given.pop("orc_compression", None)
+    compressions = [given.pop(f"{kind}_compression", None) for kind in ("write", "parquet", "orc")]
+    compression = next((written for written in compressions if written), None)
     catalog = ICEBERG_CATALOG if table.is_iceberg else HIVE_CATALOG
     if table.is_iceberg:
         if external is not None and external.lower() != "false":
@@ -267,7 +264,10 @@ def alter_iceberg_table(statement: Reader, database: str, table: str) -> list[Tr
         changes = [f"RENAME COLUMN {quoted(old)} TO {quoted(new)}"] if old != new else []
         changes.append(f"ALTER COLUMN {quoted(new)} SET DATA TYPE {engine_type(statement.until('COMMENT'))}")
         if statement.accept("COMMENT"):
-            statement.string()
+            column = f"{qualified(ICEBERG_CATALOG, database, table)}.{quoted(new)}"
+            comment = f"COMMENT ON COLUMN {column} IS {literal(statement.string())}"
+            statement.expect_end()
+            return [*(Translation(f"{head} {change}") for change in changes), Translation(comment)]
     elif statement.accept("SET", "TBLPROPERTIES"):
         changes = [_set_properties(statement.properties())]
     elif statement.accept("RENAME", "TO"):
@@ -283,7 +283,8 @@ def _set_properties(given: dict[str, str]) -> str:
     own = {}
     if "format" in given:
         own["format"] = literal(given.pop("format").upper())
-    given.pop("write_compression", None)
+    if "write_compression" in given:
+        raise RefusedError("The bench can't change write_compression of a table that is there")
     if given:
         own["extra_properties"] = _map(given)
     return "SET PROPERTIES " + ", ".join(f"{name} = {value}" for name, value in own.items())

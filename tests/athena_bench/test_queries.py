@@ -186,6 +186,35 @@ def test_projected_partitions_need_no_partition_in_glue(athena_bench: Bench, sho
     assert asked.rows[1:] == [["02", "year=2024/month=01/day=02"]]
 
 
+def test_show_tells_tables_from_views_behind_a_comment(athena_bench: Bench, shop: str) -> None:
+    must(athena_bench, iceberg(shop, "t", "select 1 as id"))
+    must(athena_bench, f"create view {shop}.v as select id from {shop}.t")
+    assert must(athena_bench, f"-- dbt\nshow views in {shop}").rows == [["v"]]
+    assert must(athena_bench, f"-- dbt\nshow tables in {shop}").rows == [["t"], ["v"]]
+    assert ask(athena_bench, f"create view {shop}.v as select 2 as id").state == "FAILED"
+
+
+def test_columns_are_changed_with_their_comments_or_the_change_is_refused(athena_bench: Bench, shop: str) -> None:
+    must(athena_bench, iceberg(shop, "t", "select 1 as id"))
+    must(athena_bench, f"alter table {shop}.t change column id number bigint comment 'its number'")
+    (column,) = athena_bench.client("glue").get_table(DatabaseName=shop, Name="t")["Table"]["StorageDescriptor"][
+        "Columns"
+    ]
+    assert (column["Name"], column["Type"], column.get("Comment")) == ("number", "bigint", "its number")
+    must(athena_bench, f"create table {shop}.h as select 1 as id")
+    assert "has no column nope" in ask(athena_bench, f"alter table {shop}.h change column nope x int").reason
+    compressed = ask(athena_bench, f"alter table {shop}.t set tblproperties ('write_compression' = 'zstd')")
+    assert "write_compression" in compressed.reason
+
+
+def test_database_with_tables_is_dropped_with_cascade_only(athena_bench: Bench, shop: str) -> None:
+    must(athena_bench, f"create schema {shop}_full")
+    must(athena_bench, f"create table {shop}_full.h as select 1 as id")
+    assert "Use CASCADE" in ask(athena_bench, f"drop schema {shop}_full").reason
+    must(athena_bench, f"drop schema {shop}_full cascade")
+    must(athena_bench, f"drop schema if exists {shop}_full")
+
+
 def test_view_shows_its_columns_in_glue(athena_bench: Bench, shop: str) -> None:
     must(athena_bench, f"create or replace view {shop}.v as select 1 as id, cast('x' as varchar) as name, 0.5 as share")
     glue = athena_bench.client("glue").get_table(DatabaseName=shop, Name="v")["Table"]

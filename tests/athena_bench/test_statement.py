@@ -47,8 +47,15 @@ def test_two_statements_are_refused_and_a_semicolon_at_the_end_is_not() -> None:
 
 
 def test_numbers_with_a_point_are_found_outside_of_names_and_strings() -> None:
-    text = "select 1.5, .25, 2., 1.5e3, 7, t.c5, '0.5', \"0.5\", -- 0.5\n decimal '0.5'"
-    assert [text[begin:end] for begin, end in Reader(text, hive=False).numbers()] == ["1.5", ".25", "2."]
+    text = "select .5, 1.5, .25, -.75, (.5), 2., 1.5e3, 7, t.c5, '0.5', \"0.5\", -- 0.5\n decimal '0.5'"
+    assert [text[begin:end] for begin, end in Reader(text, hive=False).numbers()] == [
+        ".5",
+        "1.5",
+        ".25",
+        ".75",
+        ".5",
+        "2.",
+    ]
 
 
 @pytest.mark.parametrize(
