@@ -531,7 +531,6 @@ with ordered as (
         customer_id,
         count(*) as order_count,
         sum(total) as total_spent,
-        count(distinct product_id) as product_count,
         count(distinct order_date) as days_ordered,
         min(order_date) as first_order_on,
         max(order_date) as last_order_on
@@ -560,7 +559,6 @@ select
     coalesce(takes_newsletter, false) as takes_newsletter,
     coalesce(order_count, 0) as order_count,
     cast(coalesce(total_spent, 0) as decimal(18, 2)) as total_spent,
-    coalesce(product_count, 0) as product_count,
     coalesce(days_ordered, 0) as days_ordered,
     first_order_on,
     last_order_on,

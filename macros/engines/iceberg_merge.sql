@@ -47,7 +47,7 @@
             select {{ column }} from {{ new_rows }}
             {%- if column not in keys %}
             union all
-            select {{ column }} from {{ versions[0].relation_name }}
+            select {{ column }} from {{ versions[0].relation_name }} where reasons is null
             {%- endif %}
         ) as dates
     {%- endset -%}

@@ -9,16 +9,8 @@
         {%- endif -%}
     {%- endfor -%}
     {%- set taken = [] -%}
-    {%- if readers -%}
-        {%- set progress = {} -%}
-        {%- for row in run_query(
-            "select model, max(file_id), min(file_id) from " ~ progress_table() ~ " where dataset = '" ~ dataset ~ "' group by model"
-        ).rows -%}
-            {%- do progress.update({row[0]: 'marked' if row[2] == -1 else row[1]}) -%}
-        {%- endfor -%}
-        {%- for reader in readers if progress.get(reader) != 'marked' -%}
-            {%- do taken.append(progress.get(reader, 0)) -%}
-        {%- endfor -%}
-    {%- endif -%}
+    {%- for reader in readers if not is_marked(reader, dataset) -%}
+        {%- do taken.append(progress_of(reader, dataset)) -%}
+    {%- endfor -%}
     {{ return('file_id > ' ~ taken | min if taken else 'false') }}
 {%- endmacro %}

@@ -6,34 +6,33 @@
     that; a parsed table gives its highest file. -#}
 {% macro remember_progress(upstream) -%}
     {%- if execute -%}
-    {%- set reached -%}
-    insert into {{ progress_table() }}
-    select '{{ this.identifier }}', reached.dataset, reached.file_id
-    from (
-        {%- for dataset, model in upstream.items() %}
-        select '{{ dataset }}' as dataset, max(file_id) as file_id
-        {%- if model.endswith('_parsed') %}
-        from {{ parsed_table(dataset) }}
-        {%- else %}
-        from {{ progress_table() }} where model = '{{ model }}' and dataset = '{{ dataset }}'
-        {%- endif %}
-        {%- if not loop.last %}
-        union all
-        {%- endif %}
-        {%- endfor %}
-    ) as reached
-    left join (
-        select dataset, max(file_id) as file_id
-        from {{ progress_table() }}
-        where model = '{{ this.identifier }}'
-        group by dataset
-    ) as known on reached.dataset = known.dataset
-    where reached.file_id > coalesce(known.file_id, 0)
-    {%- endset -%}
-    {#- Athena takes one statement at a time. -#}
-    {%- do run_query(reached) -%}
-    {{ clear_replay_marks() }}
+    {%- set reached = {} -%}
+    {%- for dataset, model_name in upstream.items() -%}
+        {%- set file_id = highest_file(dataset) if model_name.endswith('_parsed') else progress_of(model_name, dataset) -%}
+        {%- if file_id > progress_of(this.identifier, dataset) -%}
+            {%- do reached.update({dataset: file_id}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if reached -%}
+        {%- set rows -%}
+            {%- for dataset, file_id in reached.items() -%}
+            ('{{ this.identifier }}', '{{ dataset }}', {{ file_id }}){{ ', ' if not loop.last }}
+            {%- endfor -%}
+        {%- endset -%}
+        {%- do run_query('insert into ' ~ progress_table() ~ ' (model, dataset, file_id) values ' ~ rows) -%}
+        {%- for dataset, file_id in reached.items() -%}
+            {%- do known_progress().update({
+                (this.identifier, dataset): {'file_id': file_id, 'is_marked': is_marked(this.identifier, dataset)}
+            }) -%}
+        {%- endfor -%}
     {%- endif -%}
+    {%- do clear_replay_marks() -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The highest number of a file in the parsed table. -#}
+{% macro highest_file(dataset) -%}
+    {{ return(once_a_run('select coalesce(max(file_id), 0) from ' ~ parsed_table(dataset))[0][0]) }}
 {%- endmacro %}
 
 {% macro parsed_table(dataset) -%}

@@ -3,21 +3,13 @@
     {%- if not execute or model.config.materialized != 'incremental' -%}
         {{ return([]) }}
     {%- endif -%}
-    {%- set marked = replay_marks() -%}
+    {%- set marked = replay_marks(this.identifier) -%}
     {%- set upstream = upstream_models() if marked else [] -%}
     {%- set replayed = [] -%}
     {%- for dataset in marked if dataset ~ '_parsed' in upstream -%}
         {%- do replayed.append(dataset) -%}
     {%- endfor -%}
     {{ return(replayed) }}
-{%- endmacro %}
-
-{#- The data sets that this model is marked for. `datalake replay` marks every model that remembers its progress, by a
-    row with the number -1. -#}
-{% macro replay_marks() -%}
-    {{ return(run_query(
-        "select dataset from " ~ progress_table() ~ " where model = '" ~ this.identifier ~ "' and file_id = -1"
-    ).columns[0].values() | list) }}
 {%- endmacro %}
 
 {#- The names of all models that this model comes from. -#}
@@ -39,7 +31,8 @@
 {#- Take this model's marks off, in the transaction of its rows. One stays where the rows came too early: the parsed
     table lacks files yet, or a model between is not made anew yet, as in a run of some models only. -#}
 {% macro clear_replay_marks() -%}
-    {%- if replay_marks() %}
+    {%- if replay_marks(this.identifier) -%}
+    {%- set cleared %}
     delete from {{ progress_table() }}
     where
         model = '{{ this.identifier }}'
@@ -66,5 +59,17 @@
             )
         )
         {%- endfor %}
+    {%- endset -%}
+    {%- do run_query(cleared) -%}
+    {%- do read_marks_again() -%}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro read_marks_again() -%}
+    {%- set still = run_query(
+        "select dataset from " ~ progress_table() ~ " where model = '" ~ this.identifier ~ "' and file_id = -1"
+    ).columns[0].values() -%}
+    {%- for dataset in replay_marks(this.identifier) if dataset not in still -%}
+        {%- do known_progress()[(this.identifier, dataset)].update({'is_marked': false}) -%}
+    {%- endfor -%}
 {%- endmacro %}

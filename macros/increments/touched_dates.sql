@@ -3,9 +3,9 @@
 {% macro touched_dates() -%}
     {%- if not execute -%}{{ return('null') }}{%- endif -%}
     {%- set dates -%}
-        select distinct order_date from {{ ref('touched_orders') }}
+        select distinct order_date from {{ ref('touched_orders') }} where reasons is null
     {%- endset -%}
-    {%- set found = run_query(dates ~ ' order by order_date limit 2001').columns[0].values() -%}
+    {%- set found = once_a_run(dates ~ ' order by order_date limit 2001') | map('first') | list -%}
     {%- if found | length > 2000 -%}{{ return(dates) }}{%- endif -%}
     {{ return("date '" ~ found | join("', date '") ~ "'" if found else 'null') }}
 {%- endmacro %}

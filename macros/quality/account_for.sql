@@ -26,3 +26,8 @@
 {% macro count_where(condition) -%}
     count(case when {{ condition }} then 1 end)
 {%- endmacro %}
+
+{#- The sum of a tally over all parts. -#}
+{% macro tallied(stage, tally) -%}
+    coalesce(sum(case when stage = '{{ stage }}' and tally = '{{ tally }}' then amount end), 0)
+{%- endmacro %}

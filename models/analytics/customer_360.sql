@@ -4,7 +4,7 @@
     post_hook=[
         "{{ delete_vanished_profiles() }}",
         "{{ remember_progress({
-            'orders': 'orders', 'users': 'users', 'customers': 'customers', 'events': 'events', 'api_events': 'events'
+            'orders': 'customer_months', 'users': 'users', 'customers': 'customers', 'events': 'events', 'api_events': 'events'
         }) }}"
     ]
 ) }}
@@ -32,8 +32,8 @@ users as (
     {% endif %}
 ),
 
-orders as (
-    select * from {{ ref('orders') }}
+months as (
+    select * from {{ ref('customer_months') }}
     {% if is_incremental() %}
     where customer_id in (select customer_id from touched)
     {% endif %}
@@ -49,14 +49,12 @@ events as (
 ordered as (
     select
         customer_id,
-        count(*) as order_count,
-        sum(total) as total_spent,
-        count(distinct product_id) as product_count,
-        count(distinct order_date) as days_ordered,
-        min(order_date) as first_order_on,
-        max(order_date) as last_order_on
-    from orders
-    where customer_id is not null
+        sum(order_count) as order_count,
+        sum(total_spent) as total_spent,
+        sum(days_ordered) as days_ordered,
+        min(first_order_on) as first_order_on,
+        max(last_order_on) as last_order_on
+    from months
     group by customer_id
 ),
 
@@ -94,7 +92,6 @@ final as (
         coalesce(opted_in.takes_newsletter, false) as takes_newsletter,
         cast(coalesce(ordered.order_count, 0) as bigint) as order_count,
         cast(coalesce(ordered.total_spent, 0) as decimal(18, 2)) as total_spent,
-        cast(coalesce(ordered.product_count, 0) as bigint) as product_count,
         cast(coalesce(ordered.days_ordered, 0) as bigint) as days_ordered,
         ordered.first_order_on,
         ordered.last_order_on,

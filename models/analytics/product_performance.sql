@@ -1,5 +1,5 @@
-with metrics as (
-    select * from {{ ref('product_metrics') }}
+with months as (
+    select * from {{ ref('product_months') }}
 ),
 
 products as (
@@ -13,10 +13,10 @@ sold as (
         sum(items_sold) as items_sold,
         sum(total_discount) as total_discount,
         sum(revenue) as revenue,
-        count(*) as days_sold,
-        min(order_date) as first_sold_on,
-        max(order_date) as last_sold_on
-    from metrics
+        sum(days_sold) as days_sold,
+        min(first_sold_on) as first_sold_on,
+        max(last_sold_on) as last_sold_on
+    from months
     group by product_id
 ),
 

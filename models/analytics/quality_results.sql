@@ -1,62 +1,32 @@
 {{ config(
     materialized='incremental',
     unique_key=['model', 'stage', 'rule'],
-    post_hook=["{{ delete_vanished_rules('orders') }}", "{{ remember_progress({'orders': 'orders'}) }}"]
+    post_hook=["{{ delete_vanished_rules('orders') }}", "{{ remember_progress({'orders': 'order_tallies'}) }}"]
 ) }}
 -- depends_on: {{ ref('touched_orders') }}
 
 -- The rules on orders, measured on what came in (where they say how good the source is) and on curated orders
 -- (where they must hold). The tests read this table.
-with broken as (
-    select
-        order_id,
-        count(*) as copies
-    from {{ ref('orders_parsed') }}
-    where reasons is not null and order_id is not null
-    group by order_id
-),
-
--- Orders say how many sound versions they stand for, so that history needs no counting.
-incoming_copies as (
-    select
-        order_id,
-        sum(copies) as copies
-    from (
-        select * from broken
-        union all
-        select
-            order_id,
-            version_count as copies
-        from {{ ref('orders') }}
-        where version_count > 1
-        union all
-        select
-            order_id,
-            version_count as copies
-        from {{ ref('orders') }}
-        where version_count = 1 and order_id in (select broken.order_id from broken)
-    ) as copies_of_orders
-    group by order_id
-),
-
-curated_copies as (
+with curated_copies as (
     select
         order_id,
         count(*) as copies
     from {{ ref('orders') }}
     {% if held_before('order_id_is_unique') %}
     -- Only an order that a new file brought can stand in two rows now.
-    where order_id in (select order_id from {{ ref('touched_orders') }})
+    where
+        order_date in ({{ touched_dates() }})
+        and order_id in (select order_id from {{ ref('touched_orders') }})
     {% endif %}
     group by order_id
 ),
 
 incoming as (
-    {{ measure_rules('orders', 'incoming', ref('orders_parsed'), 'order_id', copies={'order_id': 'incoming_copies'}) }}
+    {{ measure_rules('orders', 'incoming', ref('order_tallies'), copies={'order_id': ref('repeated_orders')}) }}
 ),
 
 curated as (
-    {{ measure_rules('orders', 'curated', ref('orders'), 'order_id', copies={'order_id': 'curated_copies'}) }}
+    {{ measure_rules('orders', 'curated', ref('order_tallies'), copies={'order_id': 'curated_copies'}) }}
 ),
 
 results as (

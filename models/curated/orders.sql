@@ -10,8 +10,8 @@ with versions as (
     select * from {{ ref('touched_orders') }}
     {% else %}
         select * from {{ ref('orders_parsed') }}
-        where reasons is null
     {% endif %}
+    where reasons is null
 ),
 
 {{ newest_versions('versions', key='order_id', moment='version_at', ties=[

@@ -18,7 +18,14 @@ with raw as (
 ),
 
 explained as (
-    {{ account_for_versions('orders') }}
+    select
+        {{ account_for(
+            'orders',
+            curated=tallied('curated', 'rows'),
+            superseded=tallied('curated', 'versions') ~ ' - ' ~ tallied('curated', 'rows'),
+            quarantined=tallied('incoming', 'broken')
+        ) }}
+    from {{ ref('order_tallies') }}
     union all
     {{ account_for_versions('users') }}
     union all

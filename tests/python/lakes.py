@@ -122,12 +122,12 @@ class Lake:
     def content(self) -> dict[str, list[Row]]:
         """Return every table's and view's rows in an order that does not depend on how they were made.
 
-        model_progress and touched_orders are left out: they say how far models got, not what the lake holds.
+        model_progress, touched_orders and order_tallies are left out: they say how the lake grew, not what it holds.
         """
         relations = self.rows(
             "select table_schema, table_name from information_schema.tables "
             "where table_schema in ('curated_db', 'analytics_db') "
-            "and table_name not in ('model_progress', 'touched_orders') order by all"
+            "and table_name not in ('model_progress', 'touched_orders', 'order_tallies') order by all"
         )
         return {f"{schema}.{name}": self.rows(f"from {schema}.{name} order by all") for schema, name in relations}
 

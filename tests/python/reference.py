@@ -244,13 +244,13 @@ class _Lake:
                     customer is not None,
                     *(_facts(customer, ("segment", "region")) if customer else (None, None)),
                     any(user.facts["newsletter"] for user in users_of.get(customer_id, [])),
-                    *(len(orders), _sum(orders, "total"), _different(orders, "product_id"), len(days)),
+                    *(len(orders), _sum(orders, "total"), len(days)),
                     *(min(days, default=None), max(days, default=None), len(events)),
                     sum(event.facts["event_type"] == "coupon_redeemed" for event in events),
                 )
             )
         columns = (
-            "customer_id is_in_customer_database segment region takes_newsletter order_count total_spent product_count "
+            "customer_id is_in_customer_database segment region takes_newsletter order_count total_spent "
             "days_ordered first_order_on last_order_on event_count coupons_redeemed"
         )
         return Table(tuple(columns.split()), rows)

@@ -226,11 +226,11 @@ EXPECTED = {
         p2 | Wine  | -    | 2 | 2 | 16.01 | 1 | 2024-01-16 | 2024-01-16
         p3 | -     | -    | 1 | 1 | 7.00  | 1 | 2024-01-14 | 2024-01-14
     """,
-    "select customer_id, is_in_customer_database, segment, takes_newsletter, order_count, total_spent, product_count, "
+    "select customer_id, is_in_customer_database, segment, takes_newsletter, order_count, total_spent, "
     "first_order_on, last_order_on, event_count, coupons_redeemed from analytics_db.customer_360": """
-        c1 | true  | loyal | true  | 2 | 15.50 | 2 | 2024-01-15 | 2024-01-16 | 1 | 1
-        c2 | true  | back  | false | 2 | 12.01 | 2 | 2024-01-15 | 2024-01-16 | 1 | 0
-        c3 | false | -     | false | 1 | 7.00  | 1 | 2024-01-14 | 2024-01-14 | 0 | 0
+        c1 | true  | loyal | true  | 2 | 15.50 | 2024-01-15 | 2024-01-16 | 1 | 1
+        c2 | true  | back  | false | 2 | 12.01 | 2024-01-15 | 2024-01-16 | 1 | 0
+        c3 | false | -     | false | 1 | 7.00  | 2024-01-14 | 2024-01-14 | 0 | 0
     """,
     "select date_key, calendar_date, day_of_week, is_weekend from analytics_db.dim_date": """
         0        | -          | - | -

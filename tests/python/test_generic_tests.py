@@ -28,7 +28,10 @@ MODELS = {
     "parents": "select * from (values (1), (1), (3)) as parents (id)",
     "nothing": "select 1 as id, 1 as amount, 'a1' as label where 1 = 0",
     "reconciliation": "select 1 as one",
-    "quality_results": "select * from ({{ measure_rules('figures', 'curated', ref('figures'), 'amount') }}) as results",
+    "tallies": "{{ tally_rules('figures', 'curated', ref('figures'), 'amount', part=\"'all'\") }}",
+    "quality_results": """
+        {{ measure_rules('figures', 'curated', ref('tallies'), copies={'id': copies_of('id', ref('figures'))}) }}
+    """,
 }
 
 # Rows of figures: 3 of 4 have an id, 1 of 3 ids stands once, 3 of 4 amounts are above 0, 2 of 4 labels match.

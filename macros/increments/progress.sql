@@ -1,0 +1,45 @@
+{#- How far models have taken the data sets, as `model_progress` has it: read when a run starts and kept up to date by
+    `remember_progress`, so that models need not ask. -#}
+
+{#- Read the table; for on-run-start, before models run side by side. -#}
+{% macro read_progress() -%}
+    {%- if execute -%}
+        {%- set progress = run_notes('progress') -%}
+        {%- do progress.clear() -%}
+        {%- set table = progress_table() -%}
+        {%- if adapter.get_relation(table.database, table.schema, table.identifier) is not none -%}
+            {%- for name, dataset, highest, lowest in run_query(
+                'select model, dataset, max(file_id), min(file_id) from ' ~ table ~ ' group by model, dataset'
+            ).rows | map('list') -%}
+                {%- do progress.update({(name, dataset): {'file_id': [highest, 0] | max, 'is_marked': lowest == -1}}) -%}
+            {%- endfor -%}
+        {%- endif -%}
+        {%- do progress.update({'is_read': true}) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro known_progress() -%}
+    {%- if not run_notes('progress').is_read -%}
+        {%- do read_progress() -%}
+    {%- endif -%}
+    {{ return(run_notes('progress')) }}
+{%- endmacro %}
+
+{#- The highest number of a file of the data set that the model has taken; 0 before the first. -#}
+{% macro progress_of(name, dataset) -%}
+    {{ return(known_progress().get((name, dataset), {}).get('file_id', 0)) }}
+{%- endmacro %}
+
+{#- Whether `datalake replay` marked the model for the data set, by a row with the number -1. -#}
+{% macro is_marked(name, dataset) -%}
+    {{ return(known_progress().get((name, dataset), {}).get('is_marked', false)) }}
+{%- endmacro %}
+
+{#- The data sets that the model is marked for. -#}
+{% macro replay_marks(name) -%}
+    {%- set marked = [] -%}
+    {%- for key in known_progress() | list if key is not string and key[0] == name and is_marked(*key) -%}
+        {%- do marked.append(key[1]) -%}
+    {%- endfor -%}
+    {{ return(marked) }}
+{%- endmacro %}
