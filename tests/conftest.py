@@ -39,7 +39,7 @@ def lake(tmp_path: Path) -> Lake:
 def example_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The lake of `make build`: the example quarter, landed, checked and built. Tests leave it as it is."""
     lake = Lake(tmp_path_factory.mktemp("example") / "lake")
-    lake.run("datalake", "example")
+    lake.datalake("example")
     lake.check()
     lake.build()
     return lake

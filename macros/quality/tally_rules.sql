@@ -78,7 +78,7 @@
 {#- Whether the rules of a model ask for tallies that this table, where it is, has none of: a rule is new or has changed. -#}
 {% macro lacks_tallies(model_name) -%}
     {%- if load_relation(this) is none -%}{{ return(false) }}{%- endif -%}
-    {%- set known = run_query('select distinct tally from ' ~ this).columns[0].values() -%}
+    {%- set known = once_a_run('select distinct tally from ' ~ this) | map('first') | list -%}
     {{ return(known | length > 0 and rule_tallies(model_name) | reject('in', known) | list | length > 0) }}
 {%- endmacro %}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -58,9 +59,9 @@ class AthenaLake:
             "DATALAKE_POLL_SECONDS": "0.05",
         }
 
-    def command(self, *command: str) -> str:
-        """Run a command on this lake and return what it prints."""
-        return Lake(self.folder).run(*command, environment=self.environment)
+    def datalake(self, *arguments: str) -> str:
+        """Run `datalake` on this lake and return what it prints."""
+        return Lake(self.folder).datalake(*arguments, environment=self.environment)
 
     def dbt(self, *arguments: str, variables: dict[str, Any] | None = None, fails: bool = False) -> str:
         """Run dbt on this lake and return what it prints."""
@@ -101,8 +102,11 @@ class TwinLakes:
         check(self.athena.store, self.athena.ledger, DECLARED, now)
 
     def dbt(self, *arguments: str, variables: dict[str, Any] | None = None) -> None:
-        self.local.dbt(*arguments, variables=variables)
-        self.athena.dbt(*arguments, variables=variables)
+        """Run dbt on both, side by side."""
+        with ThreadPoolExecutor() as pool:
+            runs = [pool.submit(lake.dbt, *arguments, variables=variables) for lake in (self.local, self.athena)]
+        for run in runs:
+            run.result()
 
     def content(self) -> tuple[dict[str, Content], dict[str, Content]]:
         """Return every table of both, by name."""

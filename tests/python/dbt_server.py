@@ -1,9 +1,9 @@
-"""Runs of dbt that share what costs most: its imports, and a project once parsed.
+"""Runs of dbt and `datalake` that share what costs most: their imports, and a project once parsed.
 
-A server process, started with the first run, has dbt imported and never opens a database. Each run is a fork of it:
-a process of its own, with its own environment and folder, that can be killed. It runs dbt's own command line, and
-takes the parsed project from a cache where only the lake's root is another: the root is in no parsed relation, it is
-read when a model runs.
+A server process, started with the first run, has both imported and never opens a database. Each run is a fork of it:
+a process of its own, with its own environment and folder, that can be killed. It runs the command's own entry point;
+dbt takes the parsed project from a cache where only the lake's root is another: the root is in no parsed relation, it
+is read when a model runs.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ PROJECT_FOLDERS = ("models", "macros", "tests", "seeds", "analyses")
 
 
 @dataclass(frozen=True)
-class DbtRun:
-    """A run of dbt in a process of its own."""
+class Run:
+    """A run of a command in a process of its own."""
 
     process: ForkServerProcess
     output: Path
@@ -58,7 +58,7 @@ class DbtRun:
         self.process.join()
 
     def wait(self) -> int:
-        """Wait for its end; return dbt's exit code, negative for the signal that killed it."""
+        """Wait for its end; return its exit code, negative for the signal that killed it."""
         self.process.join()
         assert self.process.exitcode is not None
         return self.process.exitcode
@@ -68,10 +68,16 @@ class DbtRun:
         return self.output.read_text() if self.output.exists() else ""
 
 
-def start_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, output: Path) -> DbtRun:
+def start_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, output: Path) -> Run:
     """Start dbt with these arguments, in this folder; what it prints goes to the file `output`."""
     output.unlink(missing_ok=True)
-    return DbtRun(start_process(_run, list(arguments), dict(environment), folder, output, _cache()), output)
+    return Run(start_process(_run, list(arguments), dict(environment), folder, output, _cache()), output)
+
+
+def start_datalake(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, output: Path) -> Run:
+    """Start `datalake` with these arguments, in this folder; what it prints goes to the file `output`."""
+    output.unlink(missing_ok=True)
+    return Run(start_process(_run_datalake, list(arguments), dict(environment), folder, output), output)
 
 
 def start_process(work: Callable[..., None], *arguments: object) -> ForkServerProcess:
@@ -95,16 +101,28 @@ def _run(arguments: list[str], environment: dict[str, str], folder: Path, output
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import cli
 
-    _print_to(output)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
+    _enter(environment, folder, output)
     manifest = None if arguments[0] == "parse" else _manifest(arguments, cache)
     try:
         cli(arguments, prog_name="dbt", obj={"manifest": manifest, "callbacks": []})
     finally:
         # A fork ends without the clean-up of a process that was started; the database is closed as dbt would.
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+
+
+def _run_datalake(arguments: list[str], environment: dict[str, str], folder: Path, output: Path) -> None:
+    from datalake.cli import main
+
+    _enter(environment, folder, output)
+    sys.argv = ["datalake", *arguments]
+    main()
+
+
+def _enter(environment: Mapping[str, str], folder: Path, output: Path) -> None:
+    _print_to(output)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
 
 
 def _print_to(output: Path) -> None:

@@ -359,7 +359,7 @@ def test_reconciliation_is_computed_although_a_rule_fails(tmp_path: Path) -> Non
 
 def test_models_that_fell_behind_take_all_they_missed(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    behind = ("daily_sales", "product_metrics", "customer_360", "fct_orders", "quality_results")
+    behind = ("daily_sales", "product_metrics", "customer_months", "fct_orders", "order_tallies", "repeated_orders")
     for left_out, files in zip(((), behind, ()), FILES, strict=True):
         for key, body in files.items():
             lake.put(key, body)
@@ -368,3 +368,27 @@ def test_models_that_fell_behind_take_all_they_missed(tmp_path: Path) -> None:
     increments = lake.content()
     lake.dbt("run", "--full-refresh", variables=THRESHOLDS)
     assert lake.content() == increments
+
+
+def test_orders_are_counted_anew_where_a_rule_is_new_and_on_request(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for files in FILES:
+        for key, body in files.items():
+            lake.put(key, body)
+    lake.check()
+    lake.dbt("run", variables=THRESHOLDS)
+    tallies = "select stage, tally, sum(amount) from curated_db.order_tallies group by all order by all"
+    counted = lake.rows(tallies)
+
+    with duckdb.connect(str(lake.root / "lake.duckdb")) as connection:  # as before the rule was declared
+        connection.execute("delete from curated_db.order_tallies where tally = 'completeness(customer_id)'")
+    lake.dbt("run", variables=THRESHOLDS)
+    assert lake.rows(tallies) == counted
+
+    unexplained = "select sum(unexplained_rows) from curated_db.reconciliation"
+    with duckdb.connect(str(lake.root / "lake.duckdb")) as connection:
+        connection.execute("delete from curated_db.orders where order_id = 'A'")
+    lake.dbt("run", variables=THRESHOLDS)
+    assert lake.rows(unexplained) == [(0,)]
+    lake.dbt("run", "--full-refresh", "--select", "order_tallies", "reconciliation", variables=THRESHOLDS)
+    assert lake.rows(unexplained) != [(0,)]

@@ -100,14 +100,14 @@ def test_households_left_out_of_the_customer_database_are_the_unknown_customer(e
 
 def test_second_build_with_nothing_new_changes_nothing(example_lake: Lake) -> None:
     before = example_lake.content()
-    example_lake.run("datalake", "example")
+    example_lake.datalake("example")
     assert "Checked 0 new files" in example_lake.check()
     example_lake.build()
     assert example_lake.content() == before
 
 
 def test_summary_tells_tables_accounts_quarantine_and_tests(example_lake: Lake) -> None:
-    said = example_lake.run("datalake", "summary", "--results", str(example_lake.target / "run_results.json"))
+    said = example_lake.datalake("summary", "--results", str(example_lake.target / "run_results.json"))
     assert "curated_db.orders" in said
     assert "370,232" in said
     assert "total_not_above_zero" in said
@@ -117,4 +117,4 @@ def test_summary_tells_tables_accounts_quarantine_and_tests(example_lake: Lake) 
 def test_summary_does_without_results_that_a_killed_dbt_left_half_written(example_lake: Lake, tmp_path: Path) -> None:
     half = tmp_path / "run_results.json"
     half.write_text('{"metadata": {')
-    assert "none run yet" in example_lake.run("datalake", "summary", "--results", str(half))
+    assert "none run yet" in example_lake.datalake("summary", "--results", str(half))

@@ -46,7 +46,7 @@ def test_commands_run(block: str, readers_lake: Lake, tmp_path: Path) -> None:
 
 
 def test_output_is_what_the_summary_prints(example_lake: Lake) -> None:
-    printed = example_lake.run("datalake", "summary", "--results", str(example_lake.target / "run_results.json"))
+    printed = example_lake.datalake("summary", "--results", str(example_lake.target / "run_results.json"))
     lines = {words(line) for line in printed.splitlines()}
     told = [words(line) for line in OUTPUT.splitlines() if re.search(r"\w", line)]
     tables = [line for line in told if not line.startswith(("Landed", "Checked"))]

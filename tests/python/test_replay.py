@@ -109,7 +109,7 @@ def run(lake: Lake, *arguments: str) -> None:
 
 
 def replay(lake: Lake, *arguments: str) -> str:
-    return lake.run("datalake", "replay", *arguments)
+    return lake.datalake("replay", *arguments)
 
 
 def tables(lake: Lake) -> dict[str, list[Row]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dbt_server import DbtRun
+from dbt_server import Run
 from lakes import Lake
 from test_dirt import FILES, THRESHOLDS
 
@@ -33,7 +33,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
-def first(lake: Lake) -> Iterator[DbtRun]:
+def first(lake: Lake) -> Iterator[Run]:
     """A build in the middle of its work, that stands still there until a test lets it go on."""
     build = lake.start_dbt(*BUILD, variables=THRESHOLDS)
     while " START sql " not in build.printed():
@@ -44,7 +44,7 @@ def first(lake: Lake) -> Iterator[DbtRun]:
     build.kill()
 
 
-def finish(build: DbtRun) -> None:
+def finish(build: Run) -> None:
     os.kill(build.pid, signal.SIGCONT)
     assert build.wait() == 0, build.printed()
 
@@ -61,13 +61,13 @@ def assert_says_that_the_lake_is_open(said: str, lake: Lake) -> None:
 @pytest.mark.usefixtures("first")
 def test_commands_beside_a_build_say_that_the_lake_is_open(lake: Lake) -> None:
     for command in (("check",), ("query", "select 1"), ("summary",)):
-        said = lake.run("datalake", *command, fails=True)
+        said = lake.datalake(*command, fails=True)
         assert_says_that_the_lake_is_open(said, lake)
         assert len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["same_target_folder", "own_target_folder"])
-def test_second_build_says_so_and_leaves_the_first_unharmed(lake: Lake, first: DbtRun, shared: bool) -> None:
+def test_second_build_says_so_and_leaves_the_first_unharmed(lake: Lake, first: Run, shared: bool) -> None:
     own_target = () if shared else ("--target-path", str(lake.root / "second"))
     said = lake.run("dbt", *lake.dbt_arguments(*BUILD, variables=THRESHOLDS), *own_target, fails=True)
     assert_says_that_the_lake_is_open(said, lake)
@@ -80,7 +80,7 @@ def test_second_build_says_so_and_leaves_the_first_unharmed(lake: Lake, first: D
     assert lake.content() == built
 
 
-def test_files_can_be_landed_beside_a_build(lake: Lake, first: DbtRun) -> None:
+def test_files_can_be_landed_beside_a_build(lake: Lake, first: Run) -> None:
     key = "raw/orders/year=2024/month=01/day=18/hour=10/orders-2024-01-18-10.json"
     assert FolderStore.open(lake.root).put_if_absent(key, b"{}\n")
     finish(first)
