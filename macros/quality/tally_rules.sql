@@ -44,7 +44,7 @@
             select
                 measured.*,
                 {%- for tally, rule in tallies.items() %}
-                {{ violates(rule, relation, condition) }} as offends_{{ loop.index }},
+                {{ violates(rule) }} as offends_{{ loop.index }},
                 {%- endfor %}
                 {{ part }} as part
             from {{ relation }} as measured

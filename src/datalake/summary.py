@@ -71,7 +71,8 @@ def summarize(connection: duckdb.DuckDBPyConnection, run_results: Path) -> Summa
         for schema, name in connection.execute(
             "select schema_name, table_name from duckdb_tables() where schema_name in $zones "
             "and table_name not like '%\\_parsed' escape '\\' "
-            "and table_name not in ('model_progress', 'touched_orders', 'customer_versions') "
+            "and table_name not in "
+            "('model_progress', 'touched_orders', 'order_tallies', 'repeated_orders', 'customer_versions') "
             "order by schema_name desc, table_name",
             {"zones": list(ZONES)},
         ).fetchall()
