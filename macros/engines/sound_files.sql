@@ -27,19 +27,14 @@
     the ledger, which makes the engine open all files of those folders, and names broken ones to keep them closed. -#}
 {% macro athena__sound_files(dataset, condition) -%}
     {%- set ledger = source('ledger', 'raw_files') ~ " as raw_files" -%}
-    {%- set folders = {} -%}
-    {%- for row in run_query(
-        "select raw_files.source, raw_files.arrived from " ~ ledger ~ " where " ~ condition
-        ~ " group by raw_files.source, raw_files.arrived order by raw_files.source, raw_files.arrived"
-    ).rows -%}
-        {%- do folders.setdefault(row[0], []).append(row[1]) -%}
-    {%- endfor -%}
-    {%- if not folders -%}{{ return([]) }}{%- endif -%}
-    {%- set names = run_query(
-        "select raw_files.file from " ~ ledger ~ " where " ~ condition ~ " order by raw_files.file_id limit 1001"
-    ).columns[0].values() | list -%}
-    {%- set condition_on_path = '"$path" in (' ~ athena_paths(names) ~ ')' -%}
-    {%- if names | length > 1000 or condition_on_path | length > 100000 -%}
+    {%- set new = "select raw_files.source, raw_files.arrived, raw_files.file from " ~ ledger ~ " where " ~ condition -%}
+    {%- set files = run_query(new ~ " order by raw_files.file_id limit 1001").rows | map('list') | list -%}
+    {%- if not files -%}{{ return([]) }}{%- endif -%}
+    {%- set condition_on_path = '"$path" in (' ~ athena_paths(files | map('last')) ~ ')' -%}
+    {%- if files | length > 1000 or condition_on_path | length > 100000 -%}
+        {%- set files = run_query(
+            "select source, arrived from (" ~ new ~ ") as new group by source, arrived order by source, arrived"
+        ).rows | map('list') | list -%}
         {%- set broken = run_query(
             "select raw_files.file from " ~ ledger
             ~ " where raw_files.dataset = '" ~ dataset ~ "' and raw_files.state = 'broken' order by raw_files.file_id"
@@ -51,6 +46,10 @@
             {%- endif %}
         {%- endset -%}
     {%- endif -%}
+    {%- set folders = {} -%}
+    {%- for file in files if file[1] not in folders.get(file[0], []) -%}
+        {%- do folders.setdefault(file[0], []).append(file[1]) -%}
+    {%- endfor -%}
     {{ return({'folders': folders, 'condition': condition_on_path}) }}
 {%- endmacro %}
 

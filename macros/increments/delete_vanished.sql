@@ -95,7 +95,7 @@
 {%- endmacro %}
 
 {% macro delete_vanished_customers() -%}
-    {%- if execute and is_incremental() %}
+    {%- if execute and is_incremental() and has_new_files('customers') %}
     delete from {{ this }}
     where
         customer_id in ({{ touched_keys('customers', 'customer_id') }})
@@ -106,7 +106,7 @@
 {%- endmacro %}
 
 {% macro delete_vanished_customer_keys() -%}
-    {%- if execute and is_incremental() %}
+    {%- if execute and is_incremental() and has_new_files('customers') %}
     {%- set touched_customers = touched_keys('customers', 'customer_id') %}
     delete from {{ this }}
     where
@@ -120,7 +120,7 @@
 {%- endmacro %}
 
 {% macro delete_vanished_profiles() -%}
-    {%- if execute and is_incremental() %}
+    {%- if execute and is_incremental() and (has_new_files('customers') or orders_moved()) %}
     {%- set left_database -%}
         select customer_id
         from (

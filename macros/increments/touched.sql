@@ -1,9 +1,18 @@
-{#- In an increment, whether a row's key came with files this model has not taken yet; else true. -#}
-{% macro is_touched(dataset, key) -%}
-    {%- if is_incremental() -%}
-    {{ key }} in ({{ touched_keys(dataset, key) }})
-    {%- else -%}
+{#- In an increment, whether a row's key came with files this model has not taken yet; else true. Keys that came through
+    `also_through` count too. -#}
+{% macro is_touched(dataset, key, also_through=none) -%}
+    {%- if not is_incremental() -%}
     true
+    {%- elif has_new_files(dataset) or (also_through and has_new_files(also_through)) -%}
+    {{ key }} in (
+        {{ touched_keys(dataset, key) }}
+        {%- if also_through %}
+        union all
+        {{ touched_keys(also_through, key) }}
+        {%- endif %}
+    )
+    {%- else -%}
+    false
     {%- endif -%}
 {%- endmacro %}
 
@@ -21,13 +30,7 @@
     from {{ ref(dataset ~ '_parsed') }}
     where
         reasons is null
-        and {{ key }} in (
-            {{ touched_keys(dataset, key) }}
-            {%- if also_through %}
-            union all
-            {{ touched_keys(also_through, key) }}
-            {%- endif %}
-        )
+        and {{ is_touched(dataset, key, also_through) }}
     group by {{ column }}
 {%- endmacro %}
 

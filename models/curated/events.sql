@@ -22,13 +22,7 @@ versions as (
         *,
         {{ arrival('source_file') }} as arrival
     from sound
-    {% if is_incremental() %}
-    where event_id in (
-        {{ touched_keys('events', 'event_id') }}
-        union all
-        {{ touched_keys('api_events', 'event_id') }}
-    )
-    {% endif %}
+    where {{ is_touched('events', 'event_id', also_through='api_events') }}
 ),
 
 {{ newest_versions('versions', key='event_id', moment='arrived', ties=[

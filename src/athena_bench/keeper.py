@@ -4,6 +4,7 @@ Its standard input is a pipe that the starter holds open. However the starter en
 it, and the command is stopped.
 """
 
+import os
 import subprocess
 import sys
 import threading
@@ -22,4 +23,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    os._exit(code)  # at once: the thread still reads, and Python complains of that at its end

@@ -43,6 +43,18 @@ def test_command_ends_with_the_process_that_started_it() -> None:
     assert starter.stdout.read() == b""
 
 
+def test_command_that_ends_by_itself_leaves_its_exit_code_and_nothing_else() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "athena_bench.keeper", sys.executable, "-c", "exit(3)"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as keeper:
+        assert keeper.wait() == 3
+        assert keeper.stdout is not None
+        assert keeper.stdout.read() == b""
+
+
 @pytest.mark.server
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminate"])
 def test_served_bench_answers_and_ends_when_told(stop: signal.Signals) -> None:

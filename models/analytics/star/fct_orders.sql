@@ -47,7 +47,7 @@ orders as (
     where {{ in_new_file('orders') }}
     union
     select * from {{ ref('orders') }}
-    where customer_id in ({{ touched_keys('customers', 'customer_id') }})
+    where {{ is_touched('customers', 'customer_id') }}
     union
     select * from {{ ref('orders') }}
     where order_id in (select order_id from late)
