@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from lakes import Lake
+from lakes import WITH_ARTIFACTS, Lake
 
 if TYPE_CHECKING:
     from athena_lakes import AthenaLake
@@ -41,7 +41,7 @@ def example_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     lake = Lake(tmp_path_factory.mktemp("example") / "lake")
     lake.datalake("example")
     lake.check()
-    lake.build()
+    lake.build(environment=WITH_ARTIFACTS)
     return lake
 
 

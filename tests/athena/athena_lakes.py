@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lakes import PROJECT, Lake, Row, raw_table
+from lakes import PROJECT, WITH_ARTIFACTS, Lake, Row, raw_table
 
 from athena_bench.bench import Bench
 from datalake.athena import Athena, TextRow
@@ -53,6 +53,7 @@ class AthenaLake:
     def environment(self) -> dict[str, str]:
         return {
             **self.bench.environment,
+            **WITH_ARTIFACTS,
             "DATALAKE_TARGET": "ci",
             "DATALAKE_BUCKET": BUCKET,
             "DATALAKE_WORKGROUP": WORKGROUP,

@@ -32,7 +32,7 @@ IMPORTED = ("__main__", "dbt.cli.main", "dbt.adapters.duckdb", "dbt.task.build",
 """What every run needs; importing it takes seconds."""
 
 DECIDE_THE_MANIFEST = ("--vars", "--target", "--profile", "--profiles-dir", "--project-dir")
-NO_PART_OF_THE_MANIFEST = ("DATALAKE_ROOT",)
+NO_PART_OF_THE_MANIFEST = ("DATALAKE_ROOT", "DBT_WRITE_JSON")
 PROJECT_FOLDERS = ("models", "macros", "tests", "seeds", "analyses")
 
 
@@ -153,15 +153,12 @@ def _manifest(arguments: list[str], cache: Path) -> Manifest | None:
             target.rename(parsed)
         except OSError:  # another run has just parsed it too
             shutil.rmtree(target)
-    wanted = Path(options.get("--target-path", "target"))
-    wanted.mkdir(parents=True, exist_ok=True)
-    shutil.copy(parsed / "manifest.json", wanted)
     return Manifest(**pickle.loads((parsed / "manifest.pickle").read_bytes()))
 
 
 def _options(arguments: list[str]) -> dict[str, str]:
     """Return the options that are given as `--name value`."""
-    return {name: value for name, value in pairwise(arguments) if name in (*DECIDE_THE_MANIFEST, "--target-path")}
+    return {name: value for name, value in pairwise(arguments) if name in DECIDE_THE_MANIFEST}
 
 
 def _state_of_the_project(options: dict[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from lakes import PROJECT, Lake
+from lakes import PROJECT, WITH_ARTIFACTS, Lake
 
 pytestmark = pytest.mark.server
 
@@ -117,7 +117,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, dict[str, t
     for name, sql in MODELS.items():
         (project / "models" / f"{name}.sql").write_text(sql)
     lake = Lake(project)
-    lake.dbt("build", "--project-dir", str(project), fails=True)
+    lake.dbt("build", "--project-dir", str(project), fails=True, environment=WITH_ARTIFACTS)
     found = json.loads((lake.target / "run_results.json").read_text())["results"]
     return lake, {
         each["unique_id"].split(".")[2]: (each["status"], each["failures"] or 0)

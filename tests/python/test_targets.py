@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from lakes import Lake
+from lakes import WITH_ARTIFACTS, Lake
 
 pytestmark = pytest.mark.server
 
 
 def schemas(lake: Lake, target: str, **environment: str) -> set[str]:
-    lake.dbt_command("parse", "--target", target, environment=environment)
+    lake.dbt_command("parse", "--target", target, environment=WITH_ARTIFACTS | environment)
     nodes = json.loads((lake.target / "manifest.json").read_text())["nodes"].values()
     return {node["schema"] for node in nodes if node["resource_type"] == "model"}
 

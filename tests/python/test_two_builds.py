@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from dbt_server import Run
-from lakes import Lake
+from lakes import WITH_ARTIFACTS, Lake
 from test_dirt import FILES, THRESHOLDS
 
 from datalake.storage import FolderStore
@@ -35,7 +35,7 @@ def lake(tmp_path: Path) -> Lake:
 @pytest.fixture
 def first(lake: Lake) -> Iterator[Run]:
     """A build in the middle of its work, that stands still there until a test lets it go on."""
-    build = lake.start_dbt(*BUILD, variables=THRESHOLDS)
+    build = lake.start_dbt(*BUILD, variables=THRESHOLDS, environment=WITH_ARTIFACTS)
     while " START sql " not in build.printed():
         assert build.is_running, build.printed()
         time.sleep(0.005)
