@@ -8,5 +8,5 @@
         'select min(' ~ key ~ '), max(' ~ key ~ ') from ' ~ relation ~ ' where ' ~ condition
     ).rows[0].values() -%}
     {%- if first is none -%}{{ return('false') }}{%- endif -%}
-    {{ return(key ~ " between '" ~ first | replace("'", "''") ~ "' and '" ~ last | replace("'", "''") ~ "'") }}
+    {{ return(key ~ ' between ' ~ text_literal(first) ~ ' and ' ~ text_literal(last)) }}
 {%- endmacro %}

@@ -18,80 +18,63 @@
     {{ return(once_a_run(moved) | length > 0) }}
 {%- endmacro %}
 
-{#- The rows of this model that `condition` picks and no row of `source` has the keys of.
+{#- The rows of this model in a span of dates that no row of `source` in that span has the keys of, where orders moved.
 
-    keys: by column of this model, the expression over `source` (as `kept`) that gives it. -#}
-{% macro delete_unless_kept(condition, source, source_condition, keys) -%}
+    span: a condition on this model; kept_span: the same on `source`, which is called `kept`; keys: by column of this
+    model, the expression over `kept` that gives it. -#}
+{% macro delete_where_orders_left(span, source, kept_span, keys) -%}
+    {%- if orders_moved() %}
     delete from {{ this }}
     where
-        {{ condition }}
+        {{ span }}
         and not exists (
             select 1
             from {{ source }} as kept
             where
-                {{ source_condition }}
+                {{ kept_span }}
                 {%- for column, expression in keys.items() %}
                 and {{ expression }} = {{ this.identifier }}.{{ column }}
                 {%- endfor %}
         )
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The same on the touched dates of orders; date: this model's expression for one. -#}
+{% macro delete_on_touched_dates(date, keys) -%}
+    {%- set dates = ' in (' ~ touched_dates() ~ ')' -%}
+    {{ delete_where_orders_left(date ~ dates, ref('orders'), 'kept.order_date' ~ dates, keys) }}
+{%- endmacro %}
+
+{#- The same in the touched months. -#}
+{% macro delete_in_touched_months(source, keys) -%}
+    {{ delete_where_orders_left(
+        in_touched_months('order_month'),
+        source,
+        in_touched_months('kept.order_date'),
+        dict({'order_month': month_of('kept.order_date')}, **keys)
+    ) }}
 {%- endmacro %}
 
 {% macro delete_vanished_dates() -%}
-    {%- if orders_moved() %}
-    {%- set dates = touched_dates() %}
-    {{ delete_unless_kept(
-        'order_date in (' ~ dates ~ ')',
-        ref('orders'),
-        'kept.order_date in (' ~ dates ~ ')',
-        {'order_date': 'kept.order_date'}
-    ) }}
-    {%- endif -%}
+    {{ delete_on_touched_dates('order_date', {'order_date': 'kept.order_date'}) }}
 {%- endmacro %}
 
 {% macro delete_vanished_products() -%}
-    {%- if orders_moved() %}
-    {%- set dates = touched_dates() %}
-    {{ delete_unless_kept(
-        'order_date in (' ~ dates ~ ')',
-        ref('orders'),
-        'kept.order_date in (' ~ dates ~ ')',
-        {'order_date': 'kept.order_date', 'product_id': 'coalesce(kept.product_id, ' ~ unknown_key() ~ ')'}
+    {{ delete_on_touched_dates(
+        'order_date', {'order_date': 'kept.order_date', 'product_id': 'coalesce(kept.product_id, ' ~ unknown_key() ~ ')'}
     ) }}
-    {%- endif -%}
 {%- endmacro %}
 
 {% macro delete_vanished_tallies() -%}
-    {%- if orders_moved() %}
-    {%- set dates = touched_dates() %}
-    {{ delete_unless_kept(
-        "stage = 'curated' and try_cast(part as date) in (" ~ dates ~ ')',
-        ref('orders'),
-        'kept.order_date in (' ~ dates ~ ')',
-        {'part': 'cast(kept.order_date as varchar)'}
-    ) }}
-    {%- endif -%}
+    {{ delete_on_touched_dates("stage = 'curated' and try_cast(part as date)", {'part': 'cast(kept.order_date as varchar)'}) }}
 {%- endmacro %}
 
 {% macro delete_vanished_customer_months() -%}
-    {%- if orders_moved() %}
-    {{ delete_unless_kept(
-        in_touched_months('order_month'),
-        ref('orders'),
-        in_touched_months('kept.order_date'),
-        {'order_month': month_of('kept.order_date'), 'customer_id': 'kept.customer_id'}
-    ) }}
-    {%- endif -%}
+    {{ delete_in_touched_months(ref('orders'), {'customer_id': 'kept.customer_id'}) }}
 {%- endmacro %}
 
 {% macro delete_vanished_product_months() -%}
-    {%- if orders_moved() %}
-    {{ delete_unless_kept(
-        in_touched_months('order_month'),
-        ref('product_metrics'),
-        in_touched_months('kept.order_date'),
-        {'order_month': month_of('kept.order_date'), 'product_id': 'kept.product_id'}
-    ) }}
-    {%- endif -%}
+    {{ delete_in_touched_months(ref('product_metrics'), {'product_id': 'kept.product_id'}) }}
 {%- endmacro %}
 
 {% macro delete_vanished_customers() -%}

@@ -4,25 +4,24 @@
 {#- Read the table; for on-run-start, before models run side by side. -#}
 {% macro read_progress() -%}
     {%- if execute -%}
-        {%- set progress = run_notes('progress') -%}
-        {%- do progress.clear() -%}
+        {%- set taken = {} -%}
         {%- set table = progress_table() -%}
         {%- if adapter.get_relation(table.database, table.schema, table.identifier) is not none -%}
             {%- for name, dataset, highest, lowest in run_query(
                 'select model, dataset, max(file_id), min(file_id) from ' ~ table ~ ' group by model, dataset'
             ).rows | map('list') -%}
-                {%- do progress.update({(name, dataset): {'file_id': [highest, 0] | max, 'is_marked': lowest == -1}}) -%}
+                {%- do taken.update({(name, dataset): {'file_id': [highest, 0] | max, 'is_marked': lowest == -1}}) -%}
             {%- endfor -%}
         {%- endif -%}
-        {%- do progress.update({'is_read': true}) -%}
+        {%- do run_notes('progress').update({'taken': taken}) -%}
     {%- endif -%}
 {%- endmacro %}
 
 {% macro known_progress() -%}
-    {%- if not run_notes('progress').is_read -%}
+    {%- if 'taken' not in run_notes('progress') -%}
         {%- do read_progress() -%}
     {%- endif -%}
-    {{ return(run_notes('progress')) }}
+    {{ return(run_notes('progress').taken) }}
 {%- endmacro %}
 
 {#- The highest number of a file of the data set that the model has taken; 0 before the first. -#}
@@ -38,7 +37,7 @@
 {#- The data sets that the model is marked for. -#}
 {% macro replay_marks(name) -%}
     {%- set marked = [] -%}
-    {%- for key in known_progress() | list if key is not string and key[0] == name and is_marked(*key) -%}
+    {%- for key in known_progress() | list if key[0] == name and is_marked(*key) -%}
         {%- do marked.append(key[1]) -%}
     {%- endfor -%}
     {{ return(marked) }}

@@ -50,7 +50,9 @@
             count(*) as value_count,
             coalesce(sum(copies), 0) as row_count,
             nullif({{ smallest(rule.column, 5) }}, '') as examples
-        from {{ copies[rule.column] }} as copies
+        from {{ copies[rule.column] or exceptions.raise_compiler_error(
+            "The rule " ~ rule.rule ~ " asks whether " ~ rule.column ~ " is unique: give measure_rules its copies"
+        ) }} as copies
         where copies > 1 and {{ rule.column }} is not null
         {{ 'union all' if not loop.last }}
         {%- else %}
@@ -71,7 +73,7 @@
                 else {{ ratio('scanned.row_count - coalesce(tallied.amount, 0)', 'scanned.row_count') }}
             end as measured,
             coalesce(repeated.value_count, tallied.amount, 0) as offence_count,
-            coalesce(repeated.examples, shown.examples) as examples
+            case when declared.measure = 'uniqueness' then repeated.examples else shown.examples end as examples
         from declared
         cross join (select coalesce(sum(amount), 0) as row_count from tallied where tally = 'rows') as scanned
         left join tallied on declared.tally = tallied.tally

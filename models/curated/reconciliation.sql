@@ -6,7 +6,8 @@
 
 -- The raw side comes from the ledger, which counted the rows of the files themselves, not from the tables that
 -- the models read. The other side comes from the current rows: each says how many versions it stands for, so that a
--- key that got lost on the way leaves all its versions unexplained. No model takes the CRM's data sets yet.
+-- key that got lost on the way leaves all its versions unexplained; of orders their sums by date. No model takes the
+-- CRM's data sets yet.
 with raw as (
     select
         files.dataset,

@@ -45,7 +45,7 @@ class Lake:
             **os.environ,
             "DATALAKE_ROOT": str(self.root),
             "DBT_PROFILES_DIR": str(PROJECT / "tests" / "python" / "profiles"),
-            # What a run prints tells enough; each of these files takes a fifth of its time.
+            # What a run prints tells enough; writing these files takes a good part of its time.
             "DBT_LOG_LEVEL_FILE": "none",
             "DBT_WRITE_JSON": "false",
             "PATH": f"{BIN}:{os.environ['PATH']}",

@@ -30,7 +30,9 @@ MODELS = {
     "reconciliation": "select 1 as one",
     "tallies": "{{ tally_rules('figures', 'curated', ref('figures'), 'amount', part=\"'all'\") }}",
     "quality_results": """
-        {{ measure_rules('figures', 'curated', ref('tallies'), copies={'id': copies_of('id', ref('figures'))}) }}
+        {{ measure_rules('figures', 'curated', ref('tallies'), copies={
+            'id': copies_of('id', ref('figures')), 'label': copies_of('label', ref('figures'))
+        }) }}
     """,
 }
 
@@ -66,6 +68,9 @@ models:
           name: fails_rule_uniqueness
           description: "it's"
           arguments: {rule: unique_rule, measure: uniqueness, column: id, threshold: 0.5}
+      - quality_rule:
+          name: passes_rule_uniqueness_of_what_may_be_missing
+          arguments: {rule: unique_label_rule, measure: uniqueness, column: label, threshold: 1}
       - quality_rule:
           name: passes_rule_row_count
           arguments: {rule: rows_rule, measure: row_count, comparison: '>', threshold: 3}
@@ -160,5 +165,6 @@ def test_rules_are_measured_with_violations_and_examples(
     assert measured["completeness_rule"] == [1, 0.75, 0.7, "-5"]
     assert measured["matches_rule"] == [2, 0.5, 1, "-5, 30"]
     assert measured["unique_rule"] == [1, pytest.approx(1 / 3), 0.5, "2"]
+    assert measured["unique_label_rule"] == [0, 1, 1, None]
     assert measured["rows_rule"] == [0, 4, 3, None]
     assert lake.rows("select description from main.quality_results where rule = 'unique_rule'") == [("it's",)]
