@@ -23,7 +23,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from datalake.ingest import land_hourly, ndjson
+from datalake.encode import ndjson
+from datalake.landing import land_hourly
 from datalake.storage import FolderStore
 
 HERE = Path(__file__).parent

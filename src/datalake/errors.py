@@ -21,6 +21,10 @@ class RecordError(DatalakeError):
     """A record can't be landed; the text names its position, counted from 1."""
 
 
+class BatchError(DatalakeError):
+    """A batch can't be ingested under the name that it was given, or not to that place."""
+
+
 class RawChangedError(DatalakeError):
     """A raw file that the ledger knows was changed or removed; raw is append-only."""
 

@@ -17,8 +17,9 @@ from typing import Any
 
 import duckdb
 
+from datalake.encode import Record, csv_file, ndjson, parquet
 from datalake.errors import DatalakeError
-from datalake.ingest import Encode, Landed, Record, csv_file, land_hourly, ndjson, parquet
+from datalake.landing import Encode, Landed, land_hourly
 from datalake.layout import raw_key
 from datalake.storage import Store
 

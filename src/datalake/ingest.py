@@ -1,157 +1,237 @@
-"""Landing: records and finished files become immutable objects under the raw layout."""
+"""Ingestion: the records of a batch become immutable objects under the raw layout, once, however often it is tried.
+
+The first try leaves a receipt, `batches/{dataset}/[source={source}/]{batch}.json`, before any object: when the batch
+arrived and what it holds. A try that comes later, after a kill or beside the first one, takes the time from there, so
+that it names the same objects, and none of them is written over.
+"""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, BinaryIO, cast
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from datalake.errors import RecordError
-from datalake.layout import raw_key
-from datalake.storage import Store
+from datalake.encode import Encoding, GzipBody, Record, encoding_of, json_line
+from datalake.errors import BatchError, RecordError
+from datalake.inspect import LONGEST_LINE
+from datalake.layout import batch_key, raw_folder
+from datalake.sources import RawTable
+from datalake.storage import About, Store
 
-Record = Mapping[str, Any]
+BATCHES = "batches/"
+REJECTS = "rejects/"
 
-GZIP_LEVEL = 6
-"""The level that the command `gzip` takes when none is named."""
+OBJECT_BYTES = 512 << 20
+"""Bytes of rows, before they are packed, after which a batch goes on in another object."""
+
+_IN_MEMORY = 1 << 20
+"""Bytes of an object that wait in memory; beyond, on disk."""
+
+_REJECTED = Encoding(".json.gz", "application/x-ndjson", "gzip", json_line, GzipBody)
+
+
+class Unfit(StrEnum):
+    """What becomes of a record that can't be landed."""
+
+    stop = "stop"
+    """An error names it by its position, and nothing of the batch is written."""
+
+    reject = "reject"
+    """It goes to `rejects/`, with its position and the reason, and the rest is landed."""
 
 
 @dataclass(frozen=True)
-class Landed:
-    """What one landing did: objects written, objects that were there already, records in the new ones."""
+class Ingested:
+    """What became of a batch.
 
-    written: int = 0
-    present: int = 0
-    records: int = 0
+    Attributes:
+        batch: its name.
+        arrived: when it arrived, UTC: the hour of its folder.
+        keys: its objects, those that were there already among them.
+        written: how many of them this try has written.
+        records: the records in them.
+        rejected: the records that were unfit.
+        rejects_key: the object that holds those, or None.
+    """
 
-    def __add__(self, other: Landed) -> Landed:
-        return Landed(self.written + other.written, self.present + other.present, self.records + other.records)
-
-
-Encode = Callable[[Sequence[Record]], bytes]
-"""Makes an object's bytes of the records of one hour."""
-
-Progress = Callable[[int], None]
-"""Called with the number of records just passed."""
-
-
-def _hour(when: datetime) -> datetime:
-    if when.tzinfo is None:
-        raise ValueError(f"{when!r} has no time zone; raw folders are UTC hours, so pass an aware datetime")
-    return when.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    batch: str
+    arrived: datetime
+    keys: tuple[str, ...]
+    written: int
+    records: int
+    rejected: int
+    rejects_key: str | None
 
 
-def _by_hour(records: Iterable[tuple[datetime, Record]]) -> Iterator[tuple[datetime, list[Record]]]:
-    """Yield runs of records of one hour; most records only cost a comparison with the bounds of the last one's."""
-    batch: list[Record] = []
-    start = end = datetime.min.replace(tzinfo=UTC)
-    for when, record in records:
-        if when.tzinfo is None or not start <= when < end:
-            if batch:
-                yield start, batch
-            start, batch = _hour(when), []
-            end = start + timedelta(hours=1)
-        batch.append(record)
-    if batch:
-        yield start, batch
-
-
-def land_hourly(
+def ingest(
     store: Store,
-    dataset: str,
-    records: Iterable[tuple[datetime, Record]],
-    encode: Encode,
-    suffix: str,
+    table: RawTable,
+    records: Iterable[Record | bytes],
     *,
+    batch: str | None = None,
     source: str | None = None,
-    progress: Progress = lambda _: None,
-) -> Landed:
-    """Land records as one object an hour; only an hour is in memory at a time.
+    now: datetime | None = None,
+    unfit: Unfit = Unfit.stop,
+    object_bytes: int = OBJECT_BYTES,
+    progress: Callable[[int], Any] = lambda records: None,
+) -> Ingested:
+    """Land the records of a batch in the folder of the hour in which it arrives.
+
+    Nothing is written before the last record was seen; until then what is packed waits on disk, so that memory does
+    not grow with the batch.
 
     Args:
-        store: where to.
-        dataset: the raw table.
-        records: the aware time at which each arrived, and the record; in the order of arrival, at least by hour.
-        encode: makes the object's bytes of an hour's records; `ndjson`, `parquet` or `csv_file`.
-        suffix: the file's ending, e.g. `.json.gz`.
-        source: the producer, for a data set with several.
-        progress: told of the records passed.
-
-    Returns:
-        What was written. An hour whose object exists is passed over, so that landing the same records
-        twice adds nothing.
-
-    Raises:
-        RecordError: an hour comes after a later one; its object would be taken for landed already.
-    """
-    total = Landed()
-    latest = None
-    for hour, batch in _by_hour(records):
-        if latest is not None and hour < latest:
-            raise RecordError(f"A record of {hour:%Y-%m-%d %H}h comes after one of {latest:%H}h; sort them by arrival.")
-        latest = hour
-        key = raw_key(dataset, hour, suffix, source)
-        if not store.exists(key) and store.put_if_absent(key, encode(batch)):
-            total += Landed(written=1, records=len(batch))
-        else:
-            total += Landed(present=1)
-        progress(len(batch))
-    return total
-
-
-def ndjson(records: Sequence[Record]) -> bytes:
-    """Return the records as gzip NDJSON, one object a line, the same bytes for the same records.
+        store: the lake.
+        table: the raw table, as its source YAML declares it; it decides the format of the files.
+        records: objects with text keys, or lines of JSON in bytes, which a JSON data set keeps as they are written.
+        batch: its name, by which a retry is known; by default, what it holds names it, so that the same records
+            again are taken for a retry.
+        source: the producer, where the data set has several.
+        now: the aware time of arrival, if this is the first try; by default this machine's.
+        unfit: what becomes of a record that is no object, holds what the format can't, or is over 2,000,000 bytes.
+        object_bytes: bytes of rows, before they are packed, after which the batch goes on in another object.
+        progress: told of the position of each record, now and then.
 
     Raises:
-        RecordError: a record is no JSON object.
+        RecordError: a record is unfit, and `unfit` is stop; nothing is written.
+        BatchError: the name is no name, a source is missing or one too many, or other records were ingested under it.
     """
-    lines = bytearray()
+    now = (now or datetime.now(UTC)).astimezone(UTC)
+    _check_names(table, batch, source, now)
+    encoding = encoding_of(table)
+    with ExitStack() as spools:
+        objects, rejects = _spool(encoding, records, unfit, object_bytes, progress, spools)
+        digest = hashlib.sha256(b"".join(each.digest.digest() for each in [*objects, rejects])).hexdigest()
+        batch = batch or digest[:32]
+        arrived = _claim(store, table, batch, source, now, digest) if objects or rejects.rows else now
+        keys = [
+            batch_key(table.name, arrived, batch, part, encoding.suffix, source) for part in range(1, len(objects) + 1)
+        ]
+        rejects_key = None
+        if rejects.rows:
+            rejects_key = batch_key(table.name, arrived, batch, 1, _REJECTED.suffix, source).replace("raw/", REJECTS, 1)
+            _put(store, rejects_key, rejects, _REJECTED, arrived, source or table.name)
+        written = [
+            _put(store, key, each, encoding, arrived, source or table.name)
+            for key, each in zip(keys, objects, strict=True)
+        ]
+    return Ingested(
+        batch, arrived, tuple(keys), sum(written), sum(each.rows for each in objects), rejects.rows, rejects_key
+    )
+
+
+class _Spool:
+    """An object to be: its rows, packed, wait in a file."""
+
+    def __init__(self, encoding: Encoding, stack: ExitStack) -> None:
+        self.file = cast(BinaryIO, stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY)))  # noqa: SIM115
+        self._body = encoding.body(self.file)
+        self.digest = hashlib.sha256()
+        self.rows = 0
+        self.bytes = 0
+
+    def write(self, row: bytes) -> None:
+        self._body.write(row)
+        self.digest.update(row)
+        self.rows += 1
+        self.bytes += len(row)
+
+    def close(self) -> None:
+        self._body.close()
+
+
+def _spool(
+    encoding: Encoding,
+    records: Iterable[Record | bytes],
+    unfit: Unfit,
+    object_bytes: int,
+    progress: Callable[[int], Any],
+    stack: ExitStack,
+) -> tuple[list[_Spool], _Spool]:
+    """Return the objects to be, and what holds the records that are unfit."""
+    rejects = _Spool(_REJECTED, stack)
+    objects: list[_Spool] = []
+    position = 0
     for position, record in enumerate(records, 1):
-        if not isinstance(record, dict):
-            raise RecordError(f"Record {position} is a {type(record).__name__}, not an object.")
+        if position % 10_000 == 0:
+            progress(position)
         try:
-            lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-        except TypeError as error:
-            raise RecordError(f"Record {position} has a value that JSON can't hold: {error}") from error
-    if b"null" in lines:
-        for position, record in enumerate(records, 1):
-            if _has_no_number(record):
-                raise RecordError(
-                    f"Record {position} has a value that JSON can't hold: a number that is none or infinite"
-                )
-    return gzip.compress(lines, compresslevel=GZIP_LEVEL, mtime=0)
+            row = _row(encoding, record)
+        except ValueError as error:
+            if unfit is Unfit.stop:
+                raise RecordError(f"Record {position} {error}. Nothing was written.") from error
+            rejects.write(_rejected(position, record, str(error)))
+            continue
+        if not objects or objects[-1].bytes + len(row) > object_bytes:
+            objects.append(_Spool(encoding, stack))
+            if len(objects) > 1:
+                objects[-2].close()
+        objects[-1].write(row)
+    progress(position)
+    for last in objects[-1:]:
+        last.close()
+    rejects.close()
+    return objects, rejects
 
 
-def _has_no_number(value: object) -> bool:
-    """Tell whether a float that orjson writes as null is somewhere in the value."""
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, Mapping):
-        return any(map(_has_no_number, value.values()))
-    return isinstance(value, list | tuple) and any(map(_has_no_number, value))
+def _row(encoding: Encoding, record: Record | bytes) -> bytes:
+    row = encoding.row(record)
+    if len(row) > LONGEST_LINE:
+        raise ValueError(f"has {len(row):,} bytes, over {LONGEST_LINE:,}")
+    return row
 
 
-def csv_file(records: Sequence[Record]) -> bytes:
-    """Return the records as CSV with a header; the first record's keys are the columns."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue().encode()
+def _rejected(position: int, record: object, reason: str) -> bytes:
+    text = record.decode(errors="backslashreplace") if isinstance(record, bytes) else repr(record)
+    encodable = text.encode(errors="backslashreplace").decode()
+    return json_line({"position": position, "reason": reason, "record": encodable})
 
 
-def parquet(records: Sequence[Record]) -> bytes:
-    """Return the records as Parquet with Snappy, every column text; the first record's keys are the columns."""
-    columns = {name: pa.array([record[name] for record in records], pa.string()) for name in records[0]}
-    body = io.BytesIO()
-    pq.write_table(pa.table(columns), body, compression="snappy")
-    return body.getvalue()
+def _check_names(table: RawTable, batch: str | None, source: str | None, now: datetime) -> None:
+    by_source = any(partition.name == "source" for partition in table.external.partitions)
+    if by_source != (source is not None):
+        raise BatchError(
+            f"The data set {table.name} has several producers: name the source."
+            if by_source
+            else f"The data set {table.name} has no `source` in its path: leave the source {source!r} out."
+        )
+    try:
+        raw_folder(table.name, now, source)
+        if batch is not None:
+            batch_key(table.name, now, batch, 1, "", source)
+    except ValueError as error:
+        raise BatchError(f"The batch has no place: {error}.") from error
+
+
+def _claim(store: Store, table: RawTable, batch: str, source: str | None, now: datetime, digest: str) -> datetime:
+    """Return when the batch arrived: now, unless an earlier try has left a receipt."""
+    key = f"{BATCHES}{table.name}/{f'source={source}/' if source else ''}{batch}.json"
+    receipt = {"dataset": table.name, "source": source, "batch": batch, "arrived": now.isoformat(), "digest": digest}
+    if store.put_if_absent(key, orjson.dumps(receipt, option=orjson.OPT_INDENT_2), About("application/json")):
+        return now
+    with store.read(key) as file:
+        first = orjson.loads(file.read())
+    if first["digest"] != digest:
+        raise BatchError(
+            f"The batch {batch} of {table.name} was ingested at {first['arrived']} with other records; "
+            "nothing was written. Give this one another name, or send the same records in the same order."
+        )
+    return datetime.fromisoformat(first["arrived"])
+
+
+def _put(store: Store, key: str, spool: _Spool, encoding: Encoding, arrived: datetime, data_source: str) -> bool:
+    if store.exists(key):
+        return False
+    metadata = {
+        "data-source": data_source,
+        "ingestion-timestamp": arrived.isoformat(),
+        "record-count": str(spool.rows),
+    }
+    return store.put_if_absent(key, spool.file, About(encoding.content_type, encoding.content_encoding, metadata))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEY = re.compile(
     r"raw/(?P<dataset>[a-z][a-z0-9_]*)/(?:source=(?P<source>[^/=]+)/)?"
     r"(?P<arrived>year=\d{4}/month=\d{2}/day=\d{2})/(?:hour=(?:[01]\d|2[0-3])/)?[^/]+",
@@ -52,8 +53,33 @@ def raw_folder(dataset: str, when: datetime, source: str | None = None) -> str:
 
 
 def raw_key(dataset: str, when: datetime, suffix: str, source: str | None = None) -> str:
-    """Return the key of the one file that a batch lands in an hour, e.g. `.../orders-2024-01-15-10.json.gz`."""
-    return f"{raw_folder(dataset, when, source)}{dataset}-{when.astimezone(UTC):%Y-%m-%d-%H}{suffix}"
+    """Return the key of the one file that a feed lands in an hour, e.g. `.../orders-2024-01-15-10.json.gz`."""
+    return f"{raw_folder(dataset, when, source)}{_stem(dataset, when)}{suffix}"
+
+
+def batch_key(dataset: str, when: datetime, batch: str, part: int, suffix: str, source: str | None = None) -> str:
+    """Return the key of a part of a batch, e.g. `.../orders-2024-01-15-10-night-00001.json.gz`.
+
+    Args:
+        dataset: the raw table's name.
+        when: an aware time.
+        batch: the batch's name: ASCII letters, digits, `.`, `_` and `-`, at most 100.
+        part: the part's number, from 1.
+        suffix: the end of its name.
+        source: the producer, for a data set with several.
+
+    Raises:
+        ValueError: the batch has another name, or as `raw_folder` says.
+    """
+    if not _BATCH.fullmatch(batch):
+        raise ValueError(
+            f"{batch!r} can't name a batch; use up to 100 letters, digits, `.`, `_` and `-`, a letter or digit first"
+        )
+    return f"{raw_folder(dataset, when, source)}{_stem(dataset, when)}-{batch}-{part:05}{suffix}"
+
+
+def _stem(dataset: str, when: datetime) -> str:
+    return f"{dataset}-{when.astimezone(UTC):%Y-%m-%d-%H}"
 
 
 def parse_key(key: str) -> RawPlace | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from datalake.errors import BucketError, LakeRootError
 
@@ -28,6 +29,33 @@ _READ_AT_ONCE = 1 << 20
 
 _HIDDEN = (".", "_")
 """How a name begins that engines pass over."""
+
+
+_PART = 64 << 20
+"""In bytes: what S3 is sent at once of a body that is longer (it takes 5 MiB to 5 GiB, and 10,000 of them)."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What S3 keeps beside an object's bytes; a folder keeps none of it.
+
+    Attributes:
+        content_type: its media type.
+        content_encoding: how that is packed, e.g. gzip, or None.
+        metadata: further facts by name, in ASCII.
+    """
+
+    content_type: str = "application/octet-stream"
+    content_encoding: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return it as the arguments of boto3's client."""
+        encoding = {"ContentEncoding": self.content_encoding} if self.content_encoding else {}
+        return {"ContentType": self.content_type, "Metadata": dict(self.metadata), **encoding}
+
+
+_NOTHING = About()
 
 
 @dataclass(frozen=True)
@@ -47,8 +75,14 @@ class Store(Protocol):
     def exists(self, key: str) -> bool:
         """Tell whether an object has this key."""
 
-    def put_if_absent(self, key: str, body: bytes) -> bool:
-        """Write the object whole, unless its key is taken; return whether it was written."""
+    def put_if_absent(self, key: str, body: bytes | BinaryIO, about: About = _NOTHING) -> bool:
+        """Write the object whole, unless its key is taken; return whether it was written.
+
+        Args:
+            key: its key.
+            body: its bytes, or a file that is read from its start.
+            about: what is kept beside them.
+        """
 
     def put(self, key: str, body: bytes) -> None:
         """Write the object whole, in the place of one that has its key."""
@@ -104,7 +138,7 @@ class FolderStore:
         """Tell whether an object has this key."""
         return (self.root / key).exists()
 
-    def put_if_absent(self, key: str, body: bytes) -> bool:
+    def put_if_absent(self, key: str, body: bytes | BinaryIO, about: About = _NOTHING) -> bool:
         """Write the object whole, unless its key is taken; return whether it was written."""
         target = self.root / key
         if target.exists():
@@ -127,13 +161,17 @@ class FolderStore:
         (self.root / key).unlink(missing_ok=True)
 
     @contextmanager
-    def _written(self, body: bytes, target: Path) -> Iterator[Path]:
+    def _written(self, body: bytes | BinaryIO, target: Path) -> Iterator[Path]:
         """Give a file that holds `body`, to be named `target`; under its own name it is gone afterwards."""
         target.parent.mkdir(parents=True, exist_ok=True)
         file, partial = self._new_partial()
         with file:
             try:
-                file.write(body)
+                if isinstance(body, bytes):
+                    file.write(body)
+                else:
+                    body.seek(0)
+                    shutil.copyfileobj(body, file)
                 file.flush()
                 partial.chmod(0o644)
                 yield partial
@@ -225,17 +263,41 @@ class S3Store:
             raise
         return True
 
-    def put_if_absent(self, key: str, body: bytes) -> bool:
-        """Write the object whole, unless its key is taken; return whether it was written."""
+    def put_if_absent(self, key: str, body: bytes | BinaryIO, about: About = _NOTHING) -> bool:
+        """Write the object whole, unless its key is taken; return whether it was written.
+
+        A body of more than 64 MiB goes in parts; nothing is seen of it before the last one.
+        """
         try:
-            self._client.put_object(**self._place(key), Body=body, IfNoneMatch="*")
+            if isinstance(body, bytes) or body.seek(0, io.SEEK_END) <= _PART:
+                if not isinstance(body, bytes):
+                    body.seek(0)
+                self._client.put_object(**self._place(key), Body=body, IfNoneMatch="*", **about.as_arguments())
+            else:
+                self._put_parts(key, body, about)
         except ClientError as error:
             if _status(error) == 412:
                 return False
             if _status(error) == 409:  # another writer is at it: the key is free if that one fails
-                return self.put_if_absent(key, body)
+                return self.put_if_absent(key, body, about)
             raise
         return True
+
+    def _put_parts(self, key: str, body: BinaryIO, about: About) -> None:
+        body.seek(0)
+        upload = self._client.create_multipart_upload(**self._place(key), **about.as_arguments())
+        place = {**self._place(key), "UploadId": upload["UploadId"]}
+        try:
+            parts: list[dict[str, Any]] = []
+            while part := body.read(_PART):
+                number = len(parts) + 1
+                sent = self._client.upload_part(**place, PartNumber=number, Body=part)
+                parts.append({"ETag": sent["ETag"], "PartNumber": number})
+            self._client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
+        except BaseException:  # also Ctrl-C: parts that nobody sees are paid for
+            with suppress(BotoCoreError, ClientError):
+                self._client.abort_multipart_upload(**place)
+            raise
 
     def put(self, key: str, body: bytes) -> None:
         """Write the object whole, in the place of one that has its key."""

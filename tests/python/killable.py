@@ -12,8 +12,9 @@ from pathlib import Path
 from lakes import PROJECT
 
 from datalake.cli import main
+from datalake.encode import Record
 from datalake.example import land_example
-from datalake.ingest import Record, land_hourly
+from datalake.landing import land_hourly
 from datalake.storage import FolderStore
 
 HOURS = 8

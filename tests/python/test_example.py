@@ -18,8 +18,8 @@ from lakes import PROJECT
 
 from datalake.errors import DatalakeError
 from datalake.example import land_example
-from datalake.ingest import Landed
 from datalake.inspect import inspect
+from datalake.landing import Landed
 from datalake.layout import parse_key
 from datalake.sources import load_sources
 from datalake.storage import FolderStore

@@ -1,221 +1,261 @@
-"""Landing records: an object an hour, immutable, the same bytes for the same records."""
+"""Ingesting a batch: immutable objects under the raw layout, once, in a folder as in a bucket."""
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from os import urandom
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from faulty_s3 import faulty_s3
+from lakes import PROJECT, raw_table
 
-from datalake.errors import RecordError
-from datalake.ingest import Encode, Landed, Record, csv_file, land_hourly, ndjson, parquet
-from datalake.storage import FolderStore
+from datalake.encode import Record
+from datalake.errors import BatchError, RecordError
+from datalake.ingest import Unfit, ingest
+from datalake.inspect import inspect
+from datalake.sources import load_sources
+from datalake.storage import FolderStore, S3Store, Store
 
-TEN = datetime(2024, 1, 15, 10, tzinfo=UTC)
-
-TIMED = [
-    (TEN, {"order_id": "A"}),
-    (TEN + timedelta(minutes=59), {"order_id": "B"}),
-    (TEN + timedelta(hours=1), {"order_id": "C"}),
-    (TEN + timedelta(days=1), {"order_id": "D"}),
-]
-
-KEYS = [
-    "raw/orders/year=2024/month=01/day=15/hour=10/orders-2024-01-15-10.json.gz",
-    "raw/orders/year=2024/month=01/day=15/hour=11/orders-2024-01-15-11.json.gz",
-    "raw/orders/year=2024/month=01/day=16/hour=10/orders-2024-01-16-10.json.gz",
-]
-
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=10,
-)
-json_records = st.lists(st.dictionaries(st.text(), json_values, max_size=4), max_size=5)
-
-# A line break inside a value is one that no raw CSV file may have.
-cells = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"))
+TABLES = load_sources(PROJECT / "models" / "raw")
+ORDERS = TABLES["orders"]
+TEN = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
+FOLDER = "raw/orders/year=2024/month=01/day=15/hour=10/"
+RECORDS = [{"order_id": f"o{number}", "price": number} for number in range(5)]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    return FolderStore.open(tmp_path)
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    with faulty_s3() as server:
+        yield server.client()
 
 
-def land(store: FolderStore, records: Iterable[tuple[datetime, Record]]) -> Landed:
-    return land_hourly(store, "orders", records, ndjson, ".json.gz")
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, s3: Any) -> Store:
+    if request.param == "folder":
+        return FolderStore.open(tmp_path)
+    return in_bucket(s3)
 
 
-def contents(store: FolderStore) -> dict[str, list[Any]]:
-    found = {}
-    for stored in store.list("raw/"):
-        with store.read(stored.key) as file:
-            found[stored.key] = [json.loads(line) for line in gzip.decompress(file.read()).splitlines()]
-    return found
+def in_bucket(s3: Any) -> S3Store:
+    bucket = f"lake-{uuid4()}"
+    s3.create_bucket(Bucket=bucket)
+    return S3Store.open(s3, bucket)
 
 
-def test_each_hour_with_records_gets_one_object(store: FolderStore) -> None:
-    assert land(store, TIMED) == Landed(written=3, present=0, records=4)
-    assert contents(store) == {
-        KEYS[0]: [{"order_id": "A"}, {"order_id": "B"}],
-        KEYS[1]: [{"order_id": "C"}],
-        KEYS[2]: [{"order_id": "D"}],
+def keys(store: Store, prefix: str = "raw/") -> list[str]:
+    return [stored.key for stored in store.list(prefix)]
+
+
+def body(store: Store, key: str) -> bytes:
+    with store.read(key) as file:
+        return file.read()
+
+
+def lines(store: Store, key: str) -> list[Any]:
+    return [json.loads(line) for line in gzip.decompress(body(store, key)).splitlines()]
+
+
+def test_batch_becomes_one_object_of_the_hour_in_which_it_arrives(store: Store) -> None:
+    done = ingest(store, ORDERS, RECORDS, batch="night", now=TEN)
+    assert keys(store) == [f"{FOLDER}orders-2024-01-15-10-night-00001.json.gz"] == list(done.keys)
+    assert lines(store, done.keys[0]) == RECORDS
+    assert (done.batch, done.arrived, done.written, done.records, done.rejected) == ("night", TEN, 1, 5, 0)
+
+
+def test_folder_is_the_hour_in_utc(store: Store) -> None:
+    east = timezone(timedelta(hours=5, minutes=30))
+    assert ingest(store, ORDERS, RECORDS, now=TEN.astimezone(east)).keys[0].startswith(FOLDER)
+
+
+def test_object_says_where_it_is_from_and_what_it_holds(s3: Any) -> None:
+    store = in_bucket(s3)
+    done = ingest(store, TABLES["api_events"], [{"event_id": "a"}], source="shop", now=TEN)
+    found = s3.head_object(Bucket=store.bucket, Key=done.keys[0])
+    assert found["Metadata"] == {
+        "data-source": "shop",
+        "ingestion-timestamp": "2024-01-15T10:30:00+00:00",
+        "record-count": "1",
     }
+    assert (found["ContentType"], found["ContentEncoding"]) == ("application/x-ndjson", "gzip")
 
 
-def test_landing_twice_adds_nothing(store: FolderStore) -> None:
-    land(store, TIMED)
-    before = contents(store)
-    assert land(store, TIMED) == Landed(written=0, present=3, records=0)
-    assert contents(store) == before
+def test_retry_in_a_later_hour_writes_no_second_copy(store: Store) -> None:
+    first = ingest(store, ORDERS, RECORDS, batch="night", now=TEN)
+    before = body(store, first.keys[0])
+    again = ingest(store, ORDERS, RECORDS, batch="night", now=TEN + timedelta(hours=3))
+    assert (again.keys, again.arrived, again.written) == (first.keys, TEN, 0)
+    assert keys(store) == list(first.keys)
+    assert body(store, first.keys[0]) == before
 
 
-def test_hour_that_is_there_is_left_alone(store: FolderStore) -> None:
-    land(store, TIMED[2:3])
-    assert land(store, [(when, {"order_id": "other"}) for when, _ in TIMED]) == Landed(written=2, present=1, records=3)
-    assert contents(store)[KEYS[1]] == [{"order_id": "C"}]
+def test_batch_without_a_name_is_known_by_what_it_holds(store: Store) -> None:
+    first = ingest(store, ORDERS, RECORDS, now=TEN)
+    assert ingest(store, ORDERS, RECORDS, now=TEN + timedelta(days=1)).keys == first.keys
+    assert ingest(store, ORDERS, RECORDS[1:], now=TEN).keys != first.keys
 
 
-def test_hour_is_told_in_utc(store: FolderStore) -> None:
-    west = timezone(timedelta(hours=-2))
-    land(store, [(datetime(2024, 1, 15, 8, tzinfo=west), {"order_id": "A"}), (TEN, {"order_id": "B"})])
-    assert contents(store) == {KEYS[0]: [{"order_id": "A"}, {"order_id": "B"}]}
+def test_other_records_under_the_name_of_a_batch_are_refused(store: Store) -> None:
+    ingest(store, ORDERS, RECORDS, batch="night", now=TEN)
+    before = keys(store, "")
+    with pytest.raises(BatchError, match=r"The batch night of orders was ingested at 2024-01-15T10:30.* other records"):
+        ingest(store, ORDERS, RECORDS[1:], batch="night", now=TEN)
+    assert keys(store, "") == before
 
 
-def test_hour_of_a_zone_half_an_hour_off_is_told_in_utc(store: FolderStore) -> None:
-    india = timezone(timedelta(hours=5, minutes=30))
-    land(store, [(datetime(2024, 1, 15, 15, minute, tzinfo=india), {"order_id": f"{minute}"}) for minute in (30, 59)])
-    assert contents(store) == {KEYS[0]: [{"order_id": "30"}, {"order_id": "59"}]}
+def test_batch_goes_on_in_another_object_at_the_size_limit(store: Store) -> None:
+    row = len(json.dumps(RECORDS[0], separators=(",", ":"))) + 1
+    done = ingest(store, ORDERS, RECORDS, batch="night", now=TEN, object_bytes=2 * row)
+    assert [key[-13:] for key in done.keys] == ["00001.json.gz", "00002.json.gz", "00003.json.gz"]
+    assert [record for key in done.keys for record in lines(store, key)] == RECORDS
 
 
-def test_hour_that_is_there_is_not_encoded_again(store: FolderStore) -> None:
-    def never(records: Sequence[Record]) -> bytes:
-        raise AssertionError(records)
-
-    land(store, TIMED)
-    assert land_hourly(store, "orders", TIMED, never, ".json.gz") == Landed(present=3)
-
-
-def test_arrival_without_a_time_zone_is_refused(store: FolderStore) -> None:
-    with pytest.raises(ValueError, match="no time zone"):
-        land(store, [(TEN.replace(tzinfo=None), {"order_id": "A"})])
-    assert contents(store) == {}
-
-
-def test_landing_that_breaks_off_leaves_only_whole_hours(store: FolderStore) -> None:
-    def broken_off() -> Iterator[tuple[datetime, Record]]:
-        yield from TIMED[:3]
-        raise ConnectionError("the source is gone")
-
-    with pytest.raises(ConnectionError):
-        land(store, broken_off())
-    assert list(contents(store)) == KEYS[:1]
-    assert land(store, TIMED) == Landed(written=2, present=1, records=2)
-
-
-def test_source_is_in_the_key(store: FolderStore) -> None:
-    land_hourly(store, "api_events", TIMED[:1], ndjson, ".json.gz", source="coupons")
-    assert list(contents(store)) == [
-        "raw/api_events/source=coupons/year=2024/month=01/day=15/hour=10/api_events-2024-01-15-10.json.gz"
-    ]
-
-
-def test_progress_is_told_of_every_record(store: FolderStore) -> None:
-    passed: list[int] = []
-    for _ in range(2):
-        land_hourly(store, "orders", TIMED, ndjson, ".json.gz", progress=passed.append)
-    assert passed == [2, 1, 1, 2, 1, 1]
-
-
-def test_sums_of_landings_add_up() -> None:
-    assert Landed(1, 2, 3) + Landed(10, 20, 30) == Landed(11, 22, 33)
-
-
-@given(json_records)
-def test_records_come_back_from_json_lines(records: list[dict[str, Any]]) -> None:
-    text = gzip.decompress(ndjson(records))
-    assert text.count(b"\n") == len(records)
-    assert [json.loads(line) for line in text.split(b"\n")[:-1]] == records
-
-
-@pytest.mark.parametrize("encode", [ndjson, csv_file, parquet])
-def test_same_records_give_the_same_bytes(encode: Encode) -> None:
-    records = [{"order_id": f"{number}", "note": "ä, b"} for number in range(500)]
-    assert encode(records) == encode([dict(record) for record in records])
-
-
-def test_gzip_holds_no_time_of_writing() -> None:
-    assert ndjson([{"order_id": "A"}])[4:8] == bytes(4)
-
-
-@pytest.mark.parametrize("record", [["order_id"], "order", 1, None])
-def test_record_that_is_no_object_is_refused_by_its_position(record: Any) -> None:
-    with pytest.raises(RecordError, match=f"^Record 2 is a {type(record).__name__}, not an object"):
-        ndjson([{"order_id": "A"}, record])
+def test_batch_of_nothing_writes_nothing(store: Store) -> None:
+    done = ingest(store, ORDERS, iter([]), now=TEN)
+    assert (done.keys, done.records, keys(store, "")) == ((), 0, [])
 
 
 @pytest.mark.parametrize(
-    "value",
-    [Decimal("1.5"), b"bytes", {1}, 2**64, "\ud800", {1: "key"}, object()],
-    ids=["decimal", "bytes", "set", "integer_past_64_bits", "lone_surrogate", "key_that_is_no_text", "object"],
+    ("record", "why"),
+    [
+        (["order_id"], "is a list, not an object"),
+        (b"[1]", "is a list, not an object"),
+        (b'{"order_id": ', "is not JSON: "),
+        ({"price": float("nan")}, "has a value that JSON can't hold"),
+        ({"price": object()}, "has a value that JSON can't hold: a object"),
+        ({"note": "x" * 2_000_000}, "has 2,000,012 bytes, over 2,000,000"),
+        (b'{"note": "' + b"x" * 2_000_000 + b'"}', "has 2,000,013 bytes, over 2,000,000"),
+    ],
+    ids=["list", "line of a list", "half a line", "no number", "object", "long record", "long line"],
 )
-def test_value_that_json_cannot_hold_is_refused_by_its_position(value: Any) -> None:
-    with pytest.raises(RecordError, match=r"^Record 3 has a value that JSON can't hold"):
-        ndjson([{"a": 1}, {"a": 2}, {"a": value}])
+def test_unfit_record_is_refused_by_its_position_and_nothing_written(store: Store, record: Any, why: str) -> None:
+    with pytest.raises(RecordError, match=rf"^Record 3 {why}"):
+        ingest(store, ORDERS, [*RECORDS[:2], record], now=TEN)
+    assert keys(store, "") == []
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_number_that_json_cannot_hold_is_refused_rather_than_lost(value: float) -> None:
-    with pytest.raises(RecordError, match=r"^Record 1 has a value that JSON can't hold"):
-        ndjson([{"price": value}])
+def test_unfit_records_are_kept_with_their_position_and_reason_if_the_caller_chooses(store: Store) -> None:
+    records: list[Any] = [["a"], RECORDS[0], b"{\xff", RECORDS[1]]
+    done = ingest(store, ORDERS, records, batch="night", now=TEN, unfit=Unfit.reject)
+    assert (done.records, done.rejected) == (2, 2)
+    assert lines(store, done.keys[0]) == RECORDS[:2]
+    assert done.rejects_key == f"{FOLDER}orders-2024-01-15-10-night-00001.json.gz".replace("raw/", "rejects/")
+    first, second = lines(store, done.rejects_key)
+    assert first == {"position": 1, "reason": "is a list, not an object", "record": "['a']"}
+    assert (second["position"], second["record"]) == (3, "{\\xff")
+    assert second["reason"].startswith("is not JSON")
 
 
-def test_refused_record_leaves_its_hour_unwritten(store: FolderStore) -> None:
-    with pytest.raises(RecordError, match=r"^Record 2 "):
-        land(store, [(TEN, {"order_id": "A"}), (TEN, {"order_id": object()})])
-    assert contents(store) == {}
+def test_line_of_json_is_kept_as_it_is_written(store: Store) -> None:
+    line = b'{"price": 1.10, "quantity": 123456789012345678901234567890, "a":\r1} \r\n'
+    done = ingest(store, ORDERS, [line], now=TEN)
+    kept = b'{"price": 1.10, "quantity": 123456789012345678901234567890, "a": 1}\n'
+    assert gzip.decompress(body(store, done.keys[0])) == kept
 
 
-def test_parquet_is_all_text_in_snappy() -> None:
-    records: list[Record] = [{"Op": "I", "name": "ä"}, {"Op": None, "name": ""}]
-    file = pq.ParquetFile(io.BytesIO(parquet(records)))
-    assert file.schema_arrow.types == [pa.string(), pa.string()]
-    assert file.read().to_pylist() == records
-    assert {file.metadata.row_group(0).column(column).compression for column in range(2)} == {"SNAPPY"}
+def test_decimal_is_kept_to_its_last_digit(store: Store) -> None:
+    done = ingest(store, ORDERS, [{"price": Decimal("1.10"), "total": Decimal("1E+3")}], now=TEN)
+    assert gzip.decompress(body(store, done.keys[0])) == b'{"price":1.10,"total":1000}\n'
 
 
-def test_parquet_column_without_any_value_is_text() -> None:
-    assert pq.read_schema(io.BytesIO(parquet([{"age": None}]))).types == [pa.string()]
+def test_csv_data_set_gets_csv_under_the_declared_header(store: Store) -> None:
+    table = raw_table("products", "csv", "id", "name", "price")
+    records = [{"name": 'a "b", c', "id": 1, "price": Decimal("1.10")}, {"id": True, "name": date(2024, 1, 2)}]
+    done = ingest(store, table, records, batch="b", now=TEN)
+    assert done.keys[0].endswith("-b-00001.csv")
+    assert body(store, done.keys[0]) == b'id,name,price\n1,"a ""b"", c",1.10\ntrue,2024-01-02,\n'
 
 
-@given(st.lists(st.fixed_dictionaries({"id": cells, "name, with comma": cells}), min_size=1, max_size=5))
-def test_values_come_back_from_csv(records: list[dict[str, str]]) -> None:
-    text = csv_file(records).decode()
-    assert list(csv.DictReader(io.StringIO(text, newline=""), strict=True)) == records
+def test_parquet_data_set_gets_columns_of_text(store: Store) -> None:
+    table = raw_table("customers", "parquet", "customer_id", "name")
+    done = ingest(store, table, [{"customer_id": 7}, {"name": "ä", "customer_id": None}], now=TEN)
+    found = pq.read_table(io.BytesIO(body(store, done.keys[0])))
+    assert found.schema.names == ["customer_id", "name"]
+    assert found.to_pylist() == [{"customer_id": "7", "name": None}, {"customer_id": None, "name": "ä"}]
 
 
-def test_csv_has_a_header_lf_and_nothing_for_none() -> None:
-    assert csv_file([{"id": 1, "name": 'a "b", c'}, {"id": 2, "name": None}]) == b'id,name\n1,"a ""b"", c"\n2,\n'
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ({"nmae": "a"}, "has the key 'nmae', which the source YAML does not declare"),
+        ({"name": ["a"]}, "has a list in name"),
+        ({"name": "\ud800"}, "has a character in name that UTF-8 lacks"),
+        ("a", "is a str, not an object"),
+    ],
+)
+def test_record_that_columns_of_text_cannot_hold_is_refused(store: Store, kind: str, record: Any, why: str) -> None:
+    with pytest.raises(RecordError, match=f"^Record 1 {why}"):
+        ingest(store, raw_table("products", kind, "id", "name"), [record], now=TEN)
 
 
-def test_record_of_an_hour_that_has_passed_is_refused(tmp_path: Path) -> None:
-    store = FolderStore.open(tmp_path)
-    later, earlier = datetime(2024, 1, 15, 11, tzinfo=UTC), datetime(2024, 1, 15, 10, tzinfo=UTC)
-    with pytest.raises(RecordError, match="A record of 2024-01-15 10h comes after one of 11h"):
-        land_hourly(store, "orders", [(later, {"a": 1}), (earlier, {"a": 2})], ndjson, ".json.gz")
+@pytest.mark.parametrize("value", ["a\nb", "a\rb", "\x1f\x1e\x1f"])
+def test_value_that_a_raw_csv_file_cannot_hold_is_refused(store: Store, value: str) -> None:
+    with pytest.raises(RecordError, match=r"^Record 1 has a line break or a reserved character"):
+        ingest(store, raw_table("products", "csv", "id"), [{"id": value}], now=TEN)
+
+
+@pytest.mark.parametrize("dataset", ["orders", "products", "customers"])
+def test_what_is_ingested_is_sound_to_the_check(store: Store, dataset: str) -> None:
+    table = TABLES[dataset]
+    records: list[Record] = [{name: f" {name} " for name in table.column_names}, dict.fromkeys(table.column_names)]
+    done = ingest(store, table, records, now=TEN)
+    with store.read(done.keys[0]) as file:
+        found = inspect(file, done.keys[0], table)
+    assert (found.reason, found.rows) == (None, 2)
+
+
+@pytest.mark.parametrize("batch", ["", "a/b", "ä", "-a", "x" * 101, "a b"])
+def test_name_that_no_key_can_hold_is_refused(store: Store, batch: str) -> None:
+    with pytest.raises(BatchError, match="can't name a batch"):
+        ingest(store, ORDERS, RECORDS, batch=batch, now=TEN)
+
+
+def test_source_is_asked_for_where_the_data_set_has_several_and_only_there(store: Store) -> None:
+    with pytest.raises(BatchError, match="api_events has several producers: name the source"):
+        ingest(store, TABLES["api_events"], RECORDS, now=TEN)
+    with pytest.raises(BatchError, match="orders has no `source` in its path"):
+        ingest(store, ORDERS, RECORDS, source="shop", now=TEN)
+
+
+def test_memory_does_not_grow_with_the_batch(tmp_path: Path) -> None:
+    """Twelve megabytes of random text, which gzip can't shrink much, wait on disk."""
+
+    def records() -> Iterator[dict[str, str]]:
+        for number in range(1_500):
+            yield {"order_id": f"{number}", "note": urandom(4_000).hex()}
+
+    tracemalloc.start()
+    try:
+        done = ingest(FolderStore.open(tmp_path), ORDERS, records(), now=TEN)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / done.keys[0]).stat().st_size > 6_000_000
+    assert peak < 5_000_000
+
+
+def test_large_object_goes_in_parts_and_is_not_written_over(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datalake.storage._PART", 5 << 20)
+    store = in_bucket(s3)
+    records = [{"note": urandom(18_000).hex()} for _ in range(330)]
+    done = ingest(store, ORDERS, records, now=TEN)
+    found = s3.head_object(Bucket=store.bucket, Key=done.keys[0])
+    assert found["ETag"].endswith('-2"')
+    assert (found["ContentType"], found["Metadata"]["record-count"]) == ("application/x-ndjson", "330")
+    assert lines(store, done.keys[0]) == records
+    with (Path(__file__)).open("rb") as other:
+        other_size = other.seek(0, 2)
+        monkeypatch.setattr("datalake.storage._PART", other_size - 1)
+        assert not store.put_if_absent(done.keys[0], other)
+    assert lines(store, done.keys[0]) == records
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=store.bucket)

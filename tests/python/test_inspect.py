@@ -19,7 +19,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from lakes import PROJECT, raw_table
 
-from datalake.ingest import csv_file
+from datalake.encode import csv_file
 from datalake.inspect import LONGEST_LINE, Inspection, inspect
 from datalake.sources import RawTable
 

@@ -25,8 +25,9 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
-from datalake.ingest import land_hourly, ndjson
+from datalake.encode import ndjson
 from datalake.lake import open_lake
+from datalake.landing import land_hourly
 from datalake.ledger import DuckDBLedger, check
 from datalake.sources import load_sources
 from datalake.storage import FolderStore
