@@ -6,6 +6,7 @@ Every build is a fresh process, the ways take turns, and the figure is the media
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import shutil
@@ -24,7 +25,11 @@ from rich.console import Console
 from rich.table import Table
 
 from datalake.encode import ndjson
+from datalake.example import land_example
+from datalake.ingest import ingest
 from datalake.landing import land_hourly
+from datalake.records import read_records
+from datalake.sources import load_sources
 from datalake.storage import FolderStore
 
 HERE = Path(__file__).parent
@@ -317,40 +322,44 @@ def growth(bench: Bench) -> Rows:
 
 
 def landing(bench: Bench) -> Rows:
-    """Compare landing records as NDJSON with the command gzip -6 on the same bytes."""
-    day = datetime(2024, 1, 1, tzinfo=UTC)
-    records = [
-        (
-            day + timedelta(hours=hour, seconds=number % 3600),
-            {
-                "order_id": f"o-{hour}-{number}",
-                "customer_id": str(number * 7919 % 100_000),
-                "product_id": f"p-{number * 104_729 % 2_000}",
-                "quantity": 1 + number % 5,
-                "price": (number * 31 % 9_000) / 100,
-                "discount": (number * 17 % 90) / 100,
-                "created_at": f"{day + timedelta(hours=hour, seconds=number % 3600):%Y-%m-%dT%H:%M:%SZ}",
-            },
-        )
-        for hour in range(4)
-        for number in range(40_000)
-    ]
+    """Compare landing and ingesting a quarter of the example's orders with the command gzip -6 on the same bytes."""
     folder = bench.folder / "landing"
-    plain = [folder / f"hour-{hour}.json" for hour in range(4)]
-    folder.mkdir(parents=True, exist_ok=True)
-    for hour, file in enumerate(plain):
-        lines = (record for moment, record in records if moment.hour == hour)
-        file.write_bytes(b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in lines))
-    landed, compressed = [], []
+    example = FolderStore.open(folder / "example")
+    land_example(example)
+    whole = folder / "orders.json"
+    with whole.open("wb") as file:
+        for stored in example.list("raw/orders/"):
+            with example.read(stored.key) as packed:
+                file.write(gzip.decompress(packed.read()))
+    records = [orjson.loads(line) for line in whole.read_bytes().splitlines()]
+    day = datetime(2024, 1, 1, tzinfo=UTC)
+    timed = [(day + timedelta(hours=position // 100_000), record) for position, record in enumerate(records)]
+    table = load_sources(PROJECT / "models" / "raw")["orders"]
+
+    def ingest_file(store: FolderStore) -> None:
+        with whole.open("rb") as file:
+            ingest(store, table, read_records(file, "json"))
+
+    ways: dict[str, Callable[[FolderStore], object]] = {
+        "landing them by the hour": lambda store: land_hourly(store, "orders", timed, ndjson, ".json.gz"),
+        "ingesting them": lambda store: ingest(store, table, iter(records)),
+        "ingesting them from a file": ingest_file,
+    }
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    compressed = []
     for _ in range(max(bench.repeats, 3)):
-        shutil.rmtree(folder / "lake", ignore_errors=True)
-        store = FolderStore.open(folder / "lake")
-        started = time.perf_counter()
-        land_hourly(store, "orders", records, ndjson, ".json.gz")
-        landed.append(time.perf_counter() - started)
-        compressed.append(run(["gzip", "-6", "--keep", "--force", *map(str, plain)]).seconds)
-    size = plain[0].stat().st_size / 1e6
-    return [(f"gzip -6 / landing the same {size:.0f} MB files", f"{median(compressed) / median(landed):.2f}")]
+        for way, land in ways.items():
+            shutil.rmtree(folder / "lake", ignore_errors=True)
+            store = FolderStore.open(folder / "lake")
+            started = time.perf_counter()
+            land(store)
+            taken[way].append(time.perf_counter() - started)
+        compressed.append(run(["gzip", "-6", "--keep", "--force", str(whole)]).seconds)
+    size = whole.stat().st_size / 1e6
+    return [
+        (f"gzip -6 of {len(records):,} orders ({size:.0f} MB) / {way}", f"{median(compressed) / median(seconds):.2f}")
+        for way, seconds in taken.items()
+    ]
 
 
 def tests(bench: Bench) -> Rows:

@@ -12,23 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, BinaryIO, Protocol
+from functools import partial
+from typing import Any, BinaryIO, Protocol, cast
 
 import orjson
 
 from datalake.errors import RecordError
-from datalake.sources import FileFormat, RawTable
+from datalake.sources import RawTable
 
 Record = Mapping[str, Any]
 
 GZIP_LEVEL = 6
 """The level that the command `gzip` takes when none is named."""
-
-_CHUNK = 1 << 18
-"""In bytes: what is compressed at once."""
-
-_ROW_GROUP = 50_000
-"""Rows of a Parquet file that are in memory at once."""
 
 _NO_CSV_VALUE = re.compile(r"[\r\n]|\x1f\x1e\x1f")
 """What a value of a raw CSV file may not hold: see `datalake.inspect`."""
@@ -53,6 +48,28 @@ def json_line(record: object) -> bytes:
     return line
 
 
+def json_lines(records: Sequence[object]) -> list[bytes]:
+    """Return `json_line` of each record, faster where all are objects or all are lines.
+
+    Raises:
+        ValueError: one of them is no JSON object.
+    """
+    kinds = set(map(type, records))
+    if kinds == {dict}:
+        try:
+            lines = [orjson.dumps(record, _unknown_to_orjson, orjson.OPT_APPEND_NEWLINE) for record in records]
+        except TypeError as error:
+            raise ValueError("one has a value that JSON can't hold") from error
+        if b"null" not in b"".join(lines):
+            return lines
+    elif kinds == {bytes}:
+        kept = cast(Sequence[bytes], records)
+        text = b"".join(kept)
+        if b"\r" not in text and b"\n" not in text and set(map(type, map(orjson.loads, kept))) == {dict}:
+            return [line + b"\n" for line in kept]
+    return [json_line(record) for record in records]
+
+
 def _kept_line(line: bytes) -> bytes:
     try:
         value = orjson.loads(line)
@@ -61,7 +78,7 @@ def _kept_line(line: bytes) -> bytes:
     if not isinstance(value, dict):
         raise ValueError(f"is a {type(value).__name__}, not an object")  # noqa: TRY004
     # Within a text JSON has neither: between values, they are blanks.
-    return line.strip(b" \t\r\n").replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
+    return line.rstrip(b"\r\n").replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
 
 
 def _unknown_to_orjson(value: object) -> object:
@@ -107,8 +124,7 @@ def parquet(records: Sequence[Record]) -> bytes:
     """Return the records as Parquet with Snappy, every column text; the first record's keys are the columns."""
     file = io.BytesIO()
     body = ParquetBody(list(records[0]), file)
-    for record in records:
-        body.write(orjson.dumps(list(record.values())))
+    body.write(b"".join(_line(list(record.values())) for record in records))
     body.close()
     return file.getvalue()
 
@@ -116,8 +132,8 @@ def parquet(records: Sequence[Record]) -> bytes:
 class Body(Protocol):
     """The body of a file that is being written."""
 
-    def write(self, row: bytes, /) -> object:
-        """Add a row."""
+    def write(self, block: bytes, /) -> object:
+        """Add rows, as `Encoding.row` makes them, one or more."""
 
     def close(self) -> None:
         """Write its end; the file stays open."""
@@ -131,65 +147,61 @@ class Encoding:
         suffix: the end of their names.
         content_type: their media type.
         content_encoding: how that is packed, or None.
-        row: makes the bytes that stand for a record; a ValueError says what is unfit in it.
-        body: begins the body in an empty file; it takes rows in bytes as `row` makes them.
+        row: makes the line that stands for a record; a ValueError says what is unfit in it.
+        rows: makes those of several records; a ValueError tells that one is unfit.
+        body: begins the body in an empty file.
     """
 
     suffix: str
     content_type: str
     content_encoding: str | None
     row: Callable[[object], bytes]
+    rows: Callable[[Sequence[object]], list[bytes]]
     body: Callable[[BinaryIO], Body]
 
 
 def encoding_of(table: RawTable) -> Encoding:
     """Return how the files of a raw table are written: as its source YAML declares."""
     columns = table.column_names
-    kinds: dict[FileFormat, Encoding] = {
-        "json": Encoding(".json.gz", "application/x-ndjson", "gzip", json_line, GzipBody),
-        "csv": Encoding(
-            ".csv",
-            "text/csv; charset=utf-8",
-            None,
-            lambda record: _csv_line(_texts(record, columns)),
-            lambda file: CsvBody(columns, file),
-        ),
-        "parquet": Encoding(
-            ".parquet",
-            "application/vnd.apache.parquet",
-            None,
-            lambda record: orjson.dumps(_texts(record, columns)),
-            lambda file: ParquetBody(columns, file),
-        ),
-    }
-    return kinds[table.external.file_format]
+
+    def csv_row(record: object) -> bytes:
+        return _csv_line(_texts(record, columns))
+
+    def parquet_row(record: object) -> bytes:
+        return _line(_texts(record, columns))
+
+    match table.external.file_format:
+        case "json":
+            return JSON_LINES
+        case "csv":
+            return Encoding(".csv", "text/csv; charset=utf-8", None, csv_row, _each(csv_row), partial(CsvBody, columns))
+        case "parquet":
+            kind = "application/vnd.apache.parquet"
+            return Encoding(".parquet", kind, None, parquet_row, _each(parquet_row), partial(ParquetBody, columns))
+
+
+def _each(row: Callable[[object], bytes]) -> Callable[[Sequence[object]], list[bytes]]:
+    return lambda records: list(map(row, records))
 
 
 class GzipBody:
-    """Lines, compressed; the same bytes for the same rows."""
+    """Lines, compressed; the same bytes for the same blocks."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)  # gzip without a name and a time
-        self._waiting: list[bytes] = []
-        self._bytes = 0
 
-    def write(self, row: bytes) -> None:
-        """Add a row."""
-        self._waiting.append(row)
-        self._bytes += len(row)
-        if self._bytes >= _CHUNK:
-            self._pack()
+    def write(self, block: bytes) -> None:
+        """Add rows."""
+        self._file.write(self._packer.compress(block))
 
     def close(self) -> None:
-        """Write what is waiting, and the end mark."""
-        self._pack()
+        """Write the end mark."""
         self._file.write(self._packer.flush())
 
-    def _pack(self) -> None:
-        self._file.write(self._packer.compress(b"".join(self._waiting)))
-        self._waiting.clear()
-        self._bytes = 0
+
+JSON_LINES = Encoding(".json.gz", "application/x-ndjson", "gzip", json_line, json_lines, GzipBody)
+"""Lines of JSON, compressed."""
 
 
 class CsvBody:
@@ -204,7 +216,7 @@ class CsvBody:
 
 
 class ParquetBody:
-    """Columns of text, in Snappy; a row is its values as a list in JSON."""
+    """Columns of text, in Snappy; a row is its values as a list in JSON. A block makes a row group."""
 
     def __init__(self, columns: Sequence[str], file: BinaryIO) -> None:
         import pyarrow as pa  # of no use where no Parquet is written
@@ -212,26 +224,22 @@ class ParquetBody:
 
         self._schema = pa.schema([(name, pa.string()) for name in columns])
         self._writer = pq.ParquetWriter(file, self._schema, compression="snappy")
-        self._waiting: list[list[str | None]] = []
 
-    def write(self, row: bytes) -> None:
-        """Add a row."""
-        self._waiting.append(orjson.loads(row))
-        if len(self._waiting) == _ROW_GROUP:
-            self._flush()
-
-    def close(self) -> None:
-        """Write what is waiting, and the footer."""
-        if self._waiting:
-            self._flush()
-        self._writer.close()
-
-    def _flush(self) -> None:
+    def write(self, block: bytes) -> None:
+        """Add rows."""
         import pyarrow as pa
 
-        columns = [pa.array(values, pa.string()) for values in zip(*self._waiting, strict=True)]
+        rows = map(orjson.loads, block.splitlines())
+        columns = [pa.array(values, pa.string()) for values in zip(*rows, strict=True)]
         self._writer.write_table(pa.table(columns, schema=self._schema))
-        self._waiting.clear()
+
+    def close(self) -> None:
+        """Write the footer."""
+        self._writer.close()
+
+
+def _line(values: Sequence[str | None]) -> bytes:
+    return orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _texts(record: object, columns: Sequence[str]) -> list[str | None]:

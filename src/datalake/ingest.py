@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
 import orjson
 
-from datalake.encode import Encoding, GzipBody, Record, encoding_of, json_line
+from datalake.encode import JSON_LINES, Encoding, Record, encoding_of, json_line
 from datalake.errors import BatchError, RecordError
 from datalake.inspect import LONGEST_LINE
 from datalake.layout import batch_key, raw_folder
@@ -31,10 +33,14 @@ REJECTS = "rejects/"
 OBJECT_BYTES = 512 << 20
 """Bytes of rows, before they are packed, after which a batch goes on in another object."""
 
+_TOGETHER = 200
+"""Records that are encoded together."""
+
+_BLOCK = 1 << 20
+"""Bytes of rows that are packed at once."""
+
 _IN_MEMORY = 1 << 20
 """Bytes of an object that wait in memory; beyond, on disk."""
-
-_REJECTED = Encoding(".json.gz", "application/x-ndjson", "gzip", json_line, GzipBody)
 
 
 class Unfit(StrEnum):
@@ -97,7 +103,7 @@ def ingest(
         now: the aware time of arrival, if this is the first try; by default this machine's.
         unfit: what becomes of a record that is no object, holds what the format can't, or is over 2,000,000 bytes.
         object_bytes: bytes of rows, before they are packed, after which the batch goes on in another object.
-        progress: told of the position of each record, now and then.
+        progress: told how many records were read, now and then.
 
     Raises:
         RecordError: a record is unfit, and `unfit` is stop; nothing is written.
@@ -116,8 +122,10 @@ def ingest(
         ]
         rejects_key = None
         if rejects.rows:
-            rejects_key = batch_key(table.name, arrived, batch, 1, _REJECTED.suffix, source).replace("raw/", REJECTS, 1)
-            _put(store, rejects_key, rejects, _REJECTED, arrived, source or table.name)
+            rejects_key = batch_key(table.name, arrived, batch, 1, JSON_LINES.suffix, source).replace(
+                "raw/", REJECTS, 1
+            )
+            _put(store, rejects_key, rejects, JSON_LINES, arrived, source or table.name)
         written = [
             _put(store, key, each, encoding, arrived, source or table.name)
             for key, each in zip(keys, objects, strict=True)
@@ -128,23 +136,46 @@ def ingest(
 
 
 class _Spool:
-    """An object to be: its rows, packed, wait in a file."""
+    """An object to be: its rows, packed, wait in a file. A thread packs them while others are read."""
 
-    def __init__(self, encoding: Encoding, stack: ExitStack) -> None:
+    def __init__(self, encoding: Encoding, packer: ThreadPoolExecutor, stack: ExitStack) -> None:
         self.file = cast(BinaryIO, stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY)))  # noqa: SIM115
-        self._body = encoding.body(self.file)
         self.digest = hashlib.sha256()
         self.rows = 0
         self.bytes = 0
+        self._body = encoding.body(self.file)
+        self._packer = packer
+        self._packing: Future[None] | None = None
+        self._waiting: list[bytes] = []
+        self._next_block = _BLOCK
 
-    def write(self, row: bytes) -> None:
-        self._body.write(row)
-        self.digest.update(row)
-        self.rows += 1
-        self.bytes += len(row)
+    def write(self, rows: Sequence[bytes], size: int) -> None:
+        """Add rows of so many bytes together."""
+        self._waiting += rows
+        self.rows += len(rows)
+        self.bytes += size
+        if self.bytes >= self._next_block:
+            self._pack_waiting()
 
     def close(self) -> None:
+        self._pack_waiting()
+        self._await_packing()
         self._body.close()
+
+    def _pack_waiting(self) -> None:
+        self._await_packing()
+        if self._waiting:
+            self._packing = self._packer.submit(self._pack, b"".join(self._waiting))
+        self._waiting = []
+        self._next_block = self.bytes + _BLOCK
+
+    def _await_packing(self) -> None:
+        if self._packing:
+            self._packing.result()
+
+    def _pack(self, block: bytes) -> None:
+        self.digest.update(block)
+        self._body.write(block)
 
 
 def _spool(
@@ -156,36 +187,50 @@ def _spool(
     stack: ExitStack,
 ) -> tuple[list[_Spool], _Spool]:
     """Return the objects to be, and what holds the records that are unfit."""
-    rejects = _Spool(_REJECTED, stack)
+    packer = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+    rejects = _Spool(JSON_LINES, packer, stack)
     objects: list[_Spool] = []
+
+    def write(rows: Sequence[bytes]) -> None:
+        size = sum(map(len, rows))
+        if objects and objects[-1].bytes + size <= object_bytes:
+            objects[-1].write(rows, size)
+        elif len(rows) > 1:
+            for row in rows:
+                write([row])
+        else:
+            for full in objects[-1:]:
+                full.close()
+            objects.append(_Spool(encoding, packer, stack))
+            objects[-1].write(rows, size)
+
     position = 0
-    for position, record in enumerate(records, 1):
-        if position % 10_000 == 0:
-            progress(position)
+    remaining = iter(records)
+    while together := list(islice(remaining, _TOGETHER)):
         try:
-            row = _row(encoding, record)
-        except ValueError as error:
-            if unfit is Unfit.stop:
-                raise RecordError(f"Record {position} {error}. Nothing was written.") from error
-            rejects.write(_rejected(position, record, str(error)))
-            continue
-        if not objects or objects[-1].bytes + len(row) > object_bytes:
-            objects.append(_Spool(encoding, stack))
-            if len(objects) > 1:
-                objects[-2].close()
-        objects[-1].write(row)
-    progress(position)
+            write(_limited(encoding.rows(together)))
+        except ValueError:
+            for place, record in enumerate(together, position + 1):
+                try:
+                    write(_limited([encoding.row(record)]))
+                except ValueError as error:
+                    if unfit is Unfit.stop:
+                        raise RecordError(f"Record {place} {error}. Nothing was written.") from error
+                    rejected = _rejected(place, record, str(error))
+                    rejects.write([rejected], len(rejected))
+        position += len(together)
+        progress(position)
     for last in objects[-1:]:
         last.close()
     rejects.close()
     return objects, rejects
 
 
-def _row(encoding: Encoding, record: Record | bytes) -> bytes:
-    row = encoding.row(record)
-    if len(row) > LONGEST_LINE:
-        raise ValueError(f"has {len(row):,} bytes, over {LONGEST_LINE:,}")
-    return row
+def _limited(rows: list[bytes]) -> list[bytes]:
+    longest = max(map(len, rows))
+    if longest > LONGEST_LINE:
+        raise ValueError(f"has {longest:,} bytes, over {LONGEST_LINE:,}")
+    return rows
 
 
 def _rejected(position: int, record: object, reason: str) -> bytes:

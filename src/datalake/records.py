@@ -73,7 +73,7 @@ def _json_records(file: BinaryIO) -> Iterator[bytes]:
             *lines, rest = (rest + (chunk.removeprefix(_BOM) if first else chunk)).split(b"\n")
             first = False
             line += len(lines)
-            yield from (each for each in lines if each.strip())
+            yield from filter(bytes.strip, lines)
             if len(rest) > LONGEST_LINE:
                 raise RecordError(f"Line {line} has over {LONGEST_LINE:,} bytes; the file was not read on.")
     except (EOFError, OSError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from lakes import BIN, PROJECT, Lake
 
@@ -109,6 +113,66 @@ def test_query_prints_names_and_values(run: Run, checked: Lake) -> None:
 
 def test_times_of_a_query_are_utc(run: Run, checked: Lake) -> None:
     assert "2024-01-15 10:00:00+00" in run(checked, "query", "select timestamptz '2024-01-15 12:00:00+02' as at").answer
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.ndjson.gz", "a.csv", "a.parquet"])
+def test_file_of_records_is_landed_once_and_checked(run: Run, lake: Lake, tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    record = {"order_id": "A", "price": "2"}
+    if name.endswith("parquet"):
+        pq.write_table(pa.Table.from_pylist([record]), file)
+    else:
+        text = b"order_id,price\nA,2\n" if name.endswith("csv") else b'{"order_id": "A", "price": "2"}\n\n'
+        file.write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    said = run(lake, "ingest", str(file), "--dataset", "orders", "--batch", "night").answer
+    assert "Landed 1 records of orders as batch night in 1 files.\n" in said
+    assert "there already" in run(lake, "ingest", str(file), "--dataset", "orders", "--batch", "night").answer
+    (landed,) = lake.root.glob("raw/orders/*/*/*/*/*-night-00001.json.gz")
+    assert json.loads(gzip.decompress(landed.read_bytes())) == record
+
+
+def test_records_of_standard_input_are_landed(lake: Lake) -> None:
+    done = subprocess.run(
+        [BIN / "datalake", "ingest", "-", "--dataset", "orders"],
+        cwd=PROJECT,
+        env=lake.environment,
+        input=ORDER.decode(),
+        capture_output=True,
+        text=True,
+    )
+    assert "Landed 1 records of orders" in done.stdout
+
+
+def test_unfit_records_of_a_file_are_told_and_kept_aside(run: Run, lake: Lake, tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_bytes(ORDER + b"[1]\n")
+    refused = run(lake, "ingest", str(file), "--dataset", "orders").refusal
+    assert refused == "Record 2 is a list, not an object. Nothing was written.\n"
+    assert not list(lake.root.glob("raw/**/*.gz"))
+    said = run(lake, "ingest", str(file), "--dataset", "orders", "--unfit", "reject").answer
+    assert "Rejected 1 records:" in said
+    assert len(list(lake.root.glob("raw/**/*.gz"))) == len(list(lake.root.glob("rejects/**/*.gz"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a.json", "--dataset", "order"], "No source YAML declares the data set order; declared are "),
+        (["no-such-file.json", "--dataset", "orders"], "no-such-file.json can't be read: No such file or directory."),
+        (["README.md", "--dataset", "orders"], "The name of README.md tells no format. Give --format json, csv"),
+        (["README.md", "--dataset", "orders", "--format", "xml"], "There is no format xml. Give --format json, csv"),
+        (["README.md", "--dataset", "orders", "--format", "parquet"], "The file is not whole Parquet: "),
+        (["README.md", "--dataset", "orders", "--format", "csv"], "Line "),
+        (["README.md", "--dataset", "orders", "--format", "json"], "Record 1 is not JSON: "),
+        (
+            ["README.md", "--dataset", "orders", "--format", "json", "--source", "a"],
+            "The data set orders has no `source`",
+        ),
+    ],
+)
+def test_file_that_cannot_be_ingested_says_why(run: Run, lake: Lake, arguments: list[str], said: str) -> None:
+    assert run(lake, "ingest", *arguments).refusal.startswith(said)
+    assert not list(lake.root.glob("raw/**/*"))
 
 
 def test_root_can_be_an_option(run: Run, checked: Lake, lake: Lake) -> None:
