@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -38,18 +38,21 @@ from datalake.ingest import Unfit, ingest
 from datalake.lake import default_root, open_lake
 from datalake.ledger import RAW
 from datalake.ledger import check as check_raw
+from datalake.quality import RESULTS, Result, junit, load_rules, masked, publish, read_results, report, ruleset
 from datalake.records import format_of, read_records
 from datalake.replay import replay as replay_raw
 from datalake.sources import FileFormat, load_sources
 from datalake.storage import FolderStore
 from datalake.summary import Summary, summarize
-from datalake.targets import Target, open_athena, open_history, open_ledger, open_store
+from datalake.targets import Target, open_athena, open_cloudwatch, open_history, open_ledger, open_store
 
 app = typer.Typer(
     help="A trustworthy data lake from raw files: land them, check them, ask about them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+quality_app = typer.Typer(help="The quality rules: what they found, and their form for Glue.", no_args_is_help=True)
+app.add_typer(quality_app, name="quality")
 console = Console()
 
 _ROWS_SHOWN = 100
@@ -66,6 +69,13 @@ OfTarget = Annotated[
     ),
 ]
 Project = Annotated[Path, typer.Option("--project", help="The dbt project's folder.")]
+
+
+class Stage(StrEnum):
+    """Where the quality rules were measured."""
+
+    incoming = "incoming"
+    curated = "curated"
 
 
 class Period(StrEnum):
@@ -332,6 +342,79 @@ def _format(file: Path, named: str | None) -> FileFormat:
     if named not in get_args(FileFormat):
         raise RecordError(f"There is no format {named}. Give --format {', '.join(get_args(FileFormat))}.")
     return cast(FileFormat, named)
+
+
+@quality_app.command("report")
+def report_quality(
+    root: Root,
+    stage: Annotated[Stage, typer.Option(help="The curated table, or what came in.")] = Stage.curated,
+    as_json: Annotated[bool, typer.Option("--json", help="Print {passed, violations} as JSON.")] = False,
+    junit_file: Annotated[
+        Path | None, typer.Option("--junit", help="Write all stages to this file, as JUnit's XML.", dir_okay=False)
+    ] = None,
+    target: OfTarget = Target.local,
+) -> None:
+    """Show which quality rules hold, with counts and masked examples; ends with 1 where one does not."""
+    results = _quality_results(target, root)
+    shown = [result for result in results if result.stage == stage]
+    found = report(shown)
+    if junit_file:
+        junit_file.write_text(junit(results), encoding="utf-8")
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        _print_quality(shown)
+    if not found["passed"]:
+        raise typer.Exit(1)
+
+
+@quality_app.command("publish")
+def publish_quality(root: Root, target: OfTarget = Target.local) -> None:
+    """Send the results to CloudWatch, each model's under its context, e.g. orders_quality."""
+    results = _quality_results(target, root)
+    with open_cloudwatch() as client:
+        sent = publish(client, results, datetime.now(UTC))
+    console.print(f"Sent {sent:,} figures to CloudWatch.")
+
+
+@quality_app.command("dqdl")
+def print_ruleset(
+    model: Annotated[str, typer.Argument(help="The model, e.g. orders.")], project: Project = Path()
+) -> None:
+    """Print the rules of a model as a ruleset of Glue Data Quality."""
+    rules = load_rules(project)
+    if model not in rules:
+        raise DeclarationError(f"The model {model} has no quality_rule; these have: {', '.join(rules)}.")
+    print(ruleset(rules[model]), end="")
+
+
+def _quality_results(target: Target, root: Path) -> tuple[Result, ...]:
+    if target is not Target.local:
+        with open_athena() as athena:
+            return read_results(athena.ask(RESULTS).rows)
+    with open_lake(_to_read(root), read_only=True) as connection:
+        try:
+            return read_results(connection.execute(RESULTS).fetchall())
+        except duckdb.CatalogException as error:
+            raise DatalakeError("The rules are not measured yet. Run `dbt build`, or `make build`.") from error
+
+
+def _print_quality(results: Sequence[Result]) -> None:
+    table = Table("Model", "Rule", "Holds", **_style("Quality rules"))
+    for figure in ("Measured", "Threshold", "Violations"):
+        table.add_column(figure, justify="right")
+    table.add_column("Examples")
+    for result in results:
+        table.add_row(
+            result.model,
+            result.description,
+            "yes" if result.passed else "[red]no[/]",
+            "none" if result.measured is None else f"{result.measured:,.10g}",
+            f"{result.threshold:,.10g}",
+            f"{result.violation_count:,}",
+            escape(", ".join(map(masked, result.examples))),
+        )
+    console.print(table)
 
 
 def _require_local(target: Target, command: str) -> None:

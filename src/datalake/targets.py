@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,6 +16,7 @@ from datalake.athena_ledger import AthenaLedger
 from datalake.errors import AwsError, BucketError
 from datalake.lake import open_lake
 from datalake.ledger import DuckDBLedger, Ledger
+from datalake.quality import CloudWatchClient
 from datalake.storage import FolderStore, S3Client, S3Store, Store
 
 if TYPE_CHECKING:
@@ -96,6 +97,17 @@ def open_history() -> Iterator[tuple[AthenaClient, str]]:
 
 
 @contextmanager
+def open_cloudwatch() -> Iterator[CloudWatchClient]:
+    """Open boto3's client of CloudWatch.
+
+    Raises:
+        AwsError: AWS could not be reached, or refused a request.
+    """
+    with _aws_errors_told():
+        yield _client("cloudwatch")
+
+
+@contextmanager
 def _bucket_and_athena() -> Iterator[tuple[S3Store, Athena]]:
     name = os.environ.get("DATALAKE_BUCKET")
     if not name:
@@ -107,13 +119,17 @@ def _bucket_and_athena() -> Iterator[tuple[S3Store, Athena]]:
 
 
 def _clients() -> tuple[S3Client, AthenaClient]:
+    return _client("s3"), _client("athena")
+
+
+def _client(service: str) -> Any:  # noqa: ANN401 - the clients have no common type
     import boto3  # a third of a second, of no use on the local target
     from botocore.config import Config
 
-    session = boto3.Session(region_name=os.environ.get("AWS_REGION") or "us-east-1")  # as in profiles.yml
+    session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or "us-east-1")  # as in profiles.yml
     # A check reads as many files at once as it has threads, 32 at most.
     config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
-    return session.client("s3", config=config), session.client("athena", config=config)
+    return session.client(service, config=config)
 
 
 def _workgroup() -> str:

@@ -60,9 +60,9 @@ class AthenaLake:
             "DATALAKE_POLL_SECONDS": "0.05",
         }
 
-    def datalake(self, *arguments: str) -> str:
+    def datalake(self, *arguments: str, fails: bool = False) -> str:
         """Run `datalake` on this lake and return what it prints."""
-        return Lake(self.folder).datalake(*arguments, environment=self.environment)
+        return Lake(self.folder).datalake(*arguments, fails=fails, environment=self.environment)
 
     def dbt(self, *arguments: str, variables: dict[str, Any] | None = None, fails: bool = False) -> str:
         """Run dbt on this lake and return what it prints."""

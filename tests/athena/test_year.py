@@ -122,6 +122,13 @@ def test_rules_cost_about_one_scan_of_their_tables(built: Year) -> None:
     assert built.full["quality_results"] <= 1.1 * curated
 
 
+def test_quality_report_is_of_what_athena_holds(built: Year) -> None:
+    broken = built.lake.rows("select rule from analytics_db.quality_results where stage = 'curated' and not passed")
+    told = json.loads(built.lake.datalake("quality", "report", "--json", fails=bool(broken)))
+    assert told["passed"] == (not broken)
+    assert {(violation["rule"],) for violation in told["violations"]} == set(broken)
+
+
 def test_newest_files_are_fresh_and_the_catalog_is_written(built: Year) -> None:
     built.lake.dbt("source", "freshness", "--select", "source:raw_db.orders", fails=True)  # of the year 2024
     built.lake.dbt("docs", "generate")

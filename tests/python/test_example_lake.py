@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from importlib import resources
@@ -118,3 +119,17 @@ def test_summary_does_without_results_that_a_killed_dbt_left_half_written(exampl
     half = tmp_path / "run_results.json"
     half.write_text('{"metadata": {')
     assert "none run yet" in example_lake.datalake("summary", "--results", str(half))
+
+
+def test_quality_report_tells_how_good_the_source_is_and_that_curated_orders_hold(
+    example_lake: Lake, tmp_path: Path
+) -> None:
+    junit = tmp_path / "quality.xml"
+    curated = json.loads(example_lake.datalake("quality", "report", "--json", "--junit", str(junit)))
+    assert curated == {"passed": True, "violations": []}
+    assert 'name="orders_quality.incoming" tests="6" failures="1"' in junit.read_text()
+    incoming = json.loads(example_lake.datalake("quality", "report", "--stage", "incoming", "--json", fails=True))
+    (violation,) = incoming["violations"]
+    assert (violation["rule"], violation["violationCount"]) == ("total_is_above_zero", 2520)
+    assert len(violation["examples"]) == 5
+    assert "370,232" in example_lake.datalake("quality", "report")
