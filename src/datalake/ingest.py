@@ -109,8 +109,9 @@ def ingest(
         RecordError: a record is unfit, and `unfit` is stop; nothing is written.
         BatchError: the name is no name, a source is missing or one too many, or other records were ingested under it.
     """
-    now = (now or datetime.now(UTC)).astimezone(UTC)
+    now = now or datetime.now(UTC)
     _check_names(table, batch, source, now)
+    now = now.astimezone(UTC)
     encoding = encoding_of(table)
     with ExitStack() as spools:
         objects, rejects = _spool(encoding, records, unfit, object_bytes, progress, spools)
@@ -208,16 +209,19 @@ def _spool(
     remaining = iter(records)
     while together := list(islice(remaining, _TOGETHER)):
         try:
-            write(_limited(encoding.rows(together)))
+            rows = _limited(encoding.rows(together))
         except ValueError:
+            rows = []
             for place, record in enumerate(together, position + 1):
                 try:
-                    write(_limited([encoding.row(record)]))
+                    rows += _limited([encoding.row(record)])
                 except ValueError as error:
                     if unfit is Unfit.stop:
                         raise RecordError(f"Record {place} {error}. Nothing was written.") from error
                     rejected = _rejected(place, record, str(error))
                     rejects.write([rejected], len(rejected))
+        if rows:
+            write(rows)
         position += len(together)
         progress(position)
     for last in objects[-1:]:
@@ -266,7 +270,8 @@ def _claim(store: Store, table: RawTable, batch: str, source: str | None, now: d
     if first["digest"] != digest:
         raise BatchError(
             f"The batch {batch} of {table.name} was ingested at {first['arrived']} with other records; "
-            "nothing was written. Give this one another name, or send the same records in the same order."
+            "nothing was written. Give this one another name, or send the same records in the same order, to be split "
+            "at the same size."
         )
     return datetime.fromisoformat(first["arrived"])
 

@@ -227,6 +227,11 @@ def test_source_is_asked_for_where_the_data_set_has_several_and_only_there(store
         ingest(store, ORDERS, RECORDS, source="shop", now=TEN)
 
 
+def test_arrival_without_a_time_zone_is_refused(store: Store) -> None:
+    with pytest.raises(BatchError, match="has no time zone"):
+        ingest(store, ORDERS, RECORDS, now=TEN.replace(tzinfo=None))
+
+
 def test_memory_does_not_grow_with_the_batch(tmp_path: Path) -> None:
     """Random text, which gzip can't shrink much, waits on disk."""
 
