@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -23,6 +24,8 @@ _SUFFIXES: dict[str, FileFormat] = {
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _CHUNK = 1 << 20
+_BROKEN = (EOFError, OSError, zlib.error)
+"""What a gzip that is cut off, or damaged, raises."""
 
 
 def format_of(path: Path) -> FileFormat:
@@ -76,7 +79,7 @@ def _json_records(file: BinaryIO) -> Iterator[bytes]:
             yield from filter(bytes.strip, lines)
             if len(rest) > LONGEST_LINE:
                 raise RecordError(f"Line {line} has over {LONGEST_LINE:,} bytes; the file was not read on.")
-    except (EOFError, OSError) as error:
+    except _BROKEN as error:
         raise RecordError(f"The file breaks off in line {line}: {error}") from error
     if rest.strip():
         yield rest
@@ -95,7 +98,7 @@ def _csv_records(file: BinaryIO) -> Iterator[dict[str, str | None]]:
             if len(values) != len(header):
                 raise RecordError(f"Line {reader.line_num} has {len(values)} values, the header {len(header)}.")
             yield {name: value or None for name, value in zip(header, values, strict=True)}
-    except (csv.Error, UnicodeDecodeError, EOFError, OSError) as error:
+    except (csv.Error, UnicodeDecodeError, *_BROKEN) as error:
         raise RecordError(f"The file can't be read in line {reader.line_num}: {error}") from error
     finally:
         text.detach()
