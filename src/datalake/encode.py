@@ -122,9 +122,10 @@ def csv_file(records: Sequence[Record]) -> bytes:
 
 def parquet(records: Sequence[Record]) -> bytes:
     """Return the records as Parquet with Snappy, every column text; the first record's keys are the columns."""
+    names = list(records[0])
     file = io.BytesIO()
-    body = ParquetBody(list(records[0]), file)
-    body.write(b"".join(_line(list(record.values())) for record in records))
+    body = ParquetBody(names, file)
+    body.write(b"".join(_line([record[name] for name in names]) for record in records))
     body.close()
     return file.getvalue()
 

@@ -123,9 +123,8 @@ def ingest(
         ]
         rejects_key = None
         if rejects.rows:
-            rejects_key = batch_key(table.name, arrived, batch, 1, JSON_LINES.suffix, source).replace(
-                "raw/", REJECTS, 1
-            )
+            key = batch_key(table.name, arrived, batch, 1, JSON_LINES.suffix, source)
+            rejects_key = REJECTS + key.removeprefix("raw/")
             _put(store, rejects_key, rejects, JSON_LINES, arrived, source or table.name)
         written = [
             _put(store, key, each, encoding, arrived, source or table.name)

@@ -17,7 +17,7 @@ from datalake.errors import AwsError, BucketError
 from datalake.lake import open_lake
 from datalake.ledger import DuckDBLedger, Ledger
 from datalake.quality import CloudWatchClient
-from datalake.storage import FolderStore, S3Client, S3Store, Store
+from datalake.storage import FolderStore, S3Store, Store
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -93,7 +93,7 @@ def open_history() -> Iterator[tuple[AthenaClient, str]]:
         AwsError: AWS could not be reached, or refused a request.
     """
     with _aws_errors_told():
-        yield _clients()[1], _workgroup()
+        yield _client("athena"), _workgroup()
 
 
 @contextmanager
@@ -113,13 +113,9 @@ def _bucket_and_athena() -> Iterator[tuple[S3Store, Athena]]:
     if not name:
         raise BucketError("The lake's bucket is not named. Set DATALAKE_BUCKET, or take the target local.")
     with _aws_errors_told():
-        s3, athena = _clients()
+        s3, athena = _client("s3"), _client("athena")
         bucket = S3Store.open(s3, name)
         yield bucket, Athena(athena, s3, _workgroup(), bucket.uri("query-results/"))
-
-
-def _clients() -> tuple[S3Client, AthenaClient]:
-    return _client("s3"), _client("athena")
 
 
 def _client(service: str) -> Any:  # noqa: ANN401 - the clients have no common type

@@ -209,6 +209,11 @@ def test_parquet_is_all_text_in_snappy() -> None:
     assert {file.metadata.row_group(0).column(column).compression for column in range(2)} == {"SNAPPY"}
 
 
+def test_parquet_goes_by_the_names_of_the_columns() -> None:
+    body = parquet([{"Op": "I", "name": "a"}, {"name": "b", "Op": "U"}])
+    assert pq.read_table(io.BytesIO(body)).to_pylist() == [{"Op": "I", "name": "a"}, {"Op": "U", "name": "b"}]
+
+
 def test_parquet_column_without_any_value_is_text() -> None:
     assert pq.read_schema(io.BytesIO(parquet([{"age": None}]))).types == [pa.string()]
 
