@@ -52,11 +52,20 @@ class Execution:
     input_bytes: int = 0
     rows: list[list[str | None]] = field(default_factory=list)
     cancel: Callable[[], None] | None = None
+    reused: Execution | None = None
 
     @property
     def location(self) -> str:
-        """Where its results go: `.csv` for rows, `.txt` for the text of a DDL statement."""
+        """Where its results are: `.csv` for rows, `.txt` for the text of a DDL statement."""
+        if self.reused:
+            return self.reused.location
         return f"{self.output}{self.id}.{'csv' if self.statement.type == 'DML' else 'txt'}"
+
+    def is_same_query(self, other: Execution) -> bool:
+        """Tell whether another asks the same, of the same place."""
+        return all(
+            getattr(self, part) == getattr(other, part) for part in ("statement", "workgroup", "database", "output")
+        ) and self.request.get("ExecutionParameters") == other.request.get("ExecutionParameters")
 
 
 class Api:
@@ -138,8 +147,28 @@ class Api:
             if token:
                 self._by_token[token] = execution.id
             self._executions[execution.id] = execution
-        self._pool.submit(self._run, execution)
+        if not self._reuse(execution):
+            self._pool.submit(self._run, execution)
         return {"QueryExecutionId": execution.id}
+
+    def _reuse(self, execution: Execution) -> bool:
+        """Take over the answer of an earlier query, if the request allows that; return whether there was one."""
+        asked = execution.request.get("ResultReuseConfiguration", {}).get("ResultReuseByAgeConfiguration", {})
+        if not asked.get("Enabled") or execution.statement.kind is not Kind.SELECT:
+            return False
+        since = execution.submitted - 60 * int(asked.get("MaxAgeInMinutes", 60))
+        with self._lock:
+            for earlier in reversed(self._executions.values()):
+                if (
+                    earlier.state == "SUCCEEDED"
+                    and earlier.completed >= since
+                    and earlier.reused is None
+                    and execution.is_same_query(earlier)
+                ):
+                    execution.reused, execution.answer, execution.rows = earlier, earlier.answer, earlier.rows
+                    self._end(execution, "SUCCEEDED", "")
+                    return True
+        return False
 
     def get_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
         """Describe an execution."""
@@ -382,7 +411,7 @@ def _described(execution: Execution) -> dict[str, Any]:
             "QueryPlanningTimeInMillis": answer.planning_millis,
             "ServiceProcessingTimeInMillis": 1,
             "ServicePreProcessingTimeInMillis": 1,
-            "ResultReuseInformation": {"ReusedPreviousResult": False},
+            "ResultReuseInformation": {"ReusedPreviousResult": execution.reused is not None},
         },
     } | (
         {"ExecutionParameters": execution.request["ExecutionParameters"]}

@@ -42,7 +42,27 @@ class AwsError(DatalakeError):
 
 
 class QueryFailedError(DatalakeError):
-    """Athena refused a statement, or did not finish it; the text is its reason."""
+    """Athena refused a statement, or did not finish it; the text is its reason.
+
+    Attributes:
+        is_callers: whether the statement itself is to blame, as for its grammar or a name that is not there.
+    """
+
+    def __init__(self, text: str, is_callers: bool = False) -> None:
+        super().__init__(text)
+        self.is_callers = is_callers
+
+
+class QueryTimeoutError(DatalakeError):
+    """A statement took longer than it may, and was cancelled."""
+
+
+class ValueOfTypeError(DatalakeError):
+    """A value that Athena wrote is not of its column's type, or Python has no such value."""
+
+
+class NotReadOnlyError(DatalakeError):
+    """A statement that may only read does more, or can't be read."""
 
 
 class CostError(DatalakeError):

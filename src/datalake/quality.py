@@ -126,7 +126,7 @@ def context_of(model: str) -> str:
 
 
 def read_results(rows: Iterable[Sequence[Any]]) -> tuple[Result, ...]:
-    """Return the rows of `RESULTS`, whether an engine gives values or, as Athena does, texts.
+    """Return the rows of `RESULTS`.
 
     Args:
         rows: the rows.
@@ -137,12 +137,12 @@ def read_results(rows: Iterable[Sequence[Any]]) -> tuple[Result, ...]:
             stage=row[1],
             rule=row[2],
             description=row[3],
-            passed=str(row[4]).lower() == "true",
-            violation_count=int(row[5]),
-            threshold=float(row[6]),
-            measured=None if row[7] is None else float(row[7]),
+            passed=row[4],
+            violation_count=row[5],
+            threshold=row[6],
+            measured=row[7],
             examples=tuple(row[8].split(", ")) if row[8] else (),
-            checked_at=datetime.fromisoformat(str(row[9])),
+            checked_at=row[9],
         )
         for row in rows
     )

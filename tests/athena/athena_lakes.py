@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from lakes import PROJECT, WITH_ARTIFACTS, Lake, Row, raw_table
 
 from athena_bench.bench import Bench
-from datalake.athena import Athena, TextRow
+from datalake.athena import Athena
 from datalake.athena_ledger import AthenaLedger
 from datalake.lake import open_lake
 from datalake.ledger import Checked, DuckDBLedger, check
@@ -74,8 +72,8 @@ class AthenaLake:
     def check(self, now: datetime = NOW) -> Checked:
         return check(self.store, self.ledger, TABLES, now)
 
-    def rows(self, sql: str) -> list[TextRow]:
-        return list(self.athena.ask(sql).rows)
+    def rows(self, sql: str) -> list[Row]:
+        return list(self.athena.query(sql).rows)
 
     def keys(self, prefix: str) -> list[str]:
         return [found.key for found in self.store.list(prefix)]
@@ -123,13 +121,8 @@ class TwinLakes:
         found = self.athena.bench.client("glue").get_table(DatabaseName=database, Name=table)["Table"]
         types = {column["Name"]: column["Type"] for column in found["StorageDescriptor"]["Columns"]}
         columns = ", ".join(f'"{column}"' for column in local.types)
-        answer = self.athena.athena.ask(f"select {columns} from {name}")
-        readers = [_READERS.get(type_.partition("(")[0], str) for type_ in local.types.values()]
-        rows = [
-            tuple(None if cell is None else read(cell) for read, cell in zip(readers, row, strict=True))
-            for row in answer.rows
-        ]
-        return Content(types, rows)
+        answer = self.athena.athena.query(f"select {columns} from {name}")
+        return Content(types, list(answer.rows))
 
 
 @dataclass(frozen=True)
@@ -141,12 +134,3 @@ class Content:
 
 
 _HIVE_TYPES = {"VARCHAR": "string", "INTEGER": "int"}
-_READERS: dict[str, Callable[[str], Any]] = {
-    "int": int,
-    "bigint": int,
-    "double": float,
-    "decimal": Decimal,
-    "boolean": lambda text: text == "true",
-    "date": date.fromisoformat,
-    "timestamp": datetime.fromisoformat,
-}

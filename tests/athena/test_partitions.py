@@ -45,9 +45,7 @@ def test_tables_by_date_category_and_hash(athena_lake: AthenaLake, tmp_path: Pat
     assert partitions(athena_lake, "by_category") == 3
     assert partitions(athena_lake, "by_hash") == 150
     for name in STRATEGIES:
-        assert athena_lake.rows(f"select count(*), count(distinct customer) from curated_db.{name}") == [
-            ("2000", "2000")
-        ]
+        assert athena_lake.rows(f"select count(*), count(distinct customer) from curated_db.{name}") == [(2000, 2000)]
     whole = scanned(athena_lake, "select max(customer) from curated_db.by_hash")
     assert scanned(athena_lake, "select max(segment) from curated_db.by_hash where customer = 'c7'") < whole / 50
     whole = scanned(athena_lake, "select max(customer) from curated_db.by_category")
@@ -57,7 +55,7 @@ def test_tables_by_date_category_and_hash(athena_lake: AthenaLake, tmp_path: Pat
 
 
 def partitions(lake: AthenaLake, table: str) -> int:
-    return int(lake.rows(f'select count(*) from curated_db."{table}$partitions"')[0][0] or 0)
+    return int(lake.rows(f'select count(*) from curated_db."{table}$partitions"')[0][0])
 
 
 def scanned(lake: AthenaLake, sql: str) -> int:

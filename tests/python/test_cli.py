@@ -111,6 +111,56 @@ def test_query_prints_names_and_values(run: Run, checked: Lake) -> None:
     assert "42" in said
 
 
+VALUES = """
+select
+    'a "b", c' as text, '' as empty, null as nothing, 1.10::decimal(10, 2) as price, true as yes,
+    date '2024-02-29' as day, [1, null] as list, {'at': time '10:00:00'} as row,
+    170141183460469231731::hugeint as huge, 'nan'::double as nan, 'hi'::blob as bytes,
+    map {date '2024-01-01': 1.5::decimal(3, 1)} as map
+"""
+
+
+def test_query_prints_json_that_keeps_every_digit(run: Run, checked: Lake) -> None:
+    assert json.loads(run(checked, "query", VALUES, "--format", "json").answer) == [
+        {
+            "text": 'a "b", c',
+            "empty": "",
+            "nothing": None,
+            "price": "1.10",
+            "yes": True,
+            "day": "2024-02-29",
+            "list": [1, None],
+            "row": {"at": "10:00:00"},
+            "huge": 170141183460469231731,
+            "nan": None,
+            "bytes": "6869",
+            "map": {"2024-01-01": "1.5"},
+        }
+    ]
+    assert run(checked, "query", "select 1 as a where false", "--format", "json").answer == "[]\n"
+
+
+def test_query_prints_csv_that_tells_null_from_an_empty_text(run: Run, checked: Lake) -> None:
+    header, row = run(checked, "query", VALUES, "--format", "csv").answer.splitlines()
+    assert header.startswith('"text","empty","nothing","price",')
+    assert row == (
+        '"a ""b"", c","",,"1.10","true","2024-02-29","[1, null]","{""at"": ""10:00:00""}",'
+        '"170141183460469231731","nan","6869","{""2024-01-01"": ""1.5""}"'
+    )
+
+
+def test_query_prints_all_rows_but_in_a_table(run: Run, checked: Lake) -> None:
+    sql = "select range as n from range(101)"
+    assert "Only the first 100 rows are shown" in run(checked, "query", sql).answer
+    assert len(run(checked, "query", sql, "--format", "csv").answer.splitlines()) == 102
+    assert len(json.loads(run(checked, "query", sql, "--format", "json").answer)) == 101
+
+
+def test_json_of_two_columns_of_one_name_is_refused(run: Run, checked: Lake) -> None:
+    said = run(checked, "query", "select 1 as a, 2 as a", "--format", "json").refusal
+    assert said.startswith("Two columns are named a. Give one of them another name with `as`.")
+
+
 def test_times_of_a_query_are_utc(run: Run, checked: Lake) -> None:
     assert "2024-01-15 10:00:00+00" in run(checked, "query", "select timestamptz '2024-01-15 12:00:00+02' as at").answer
 

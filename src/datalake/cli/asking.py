@@ -3,45 +3,65 @@
 from __future__ import annotations
 
 import json
-import re
-from itertools import islice
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import duckdb
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from datalake.athena import Answer
 from datalake.cli.options import OfTarget, Root, console, require_local, table_style, to_read
+from datalake.cli.rows import Form, print_rows
 from datalake.cost import DOLLARS_PER_TB, Report, bill, read_history, read_run
 from datalake.errors import DatalakeError
 from datalake.lake import open_lake
 from datalake.summary import Summary, summarize
 from datalake.targets import Target, open_athena, open_history
 
-_ROWS_SHOWN = 100
-_READS = re.compile(r"[\s(]*(?:select|with|values|show|describe|explain(?!\s+analyze))\b", re.IGNORECASE)
-
 
 def query(
     sql: Annotated[str, typer.Argument(help="A query, e.g. 'select * from analytics_db.daily_sales'.")],
     root: Root,
+    form: Annotated[Form, typer.Option("--format", help="A table of the first 100 rows, or all of them.")] = Form.table,
+    timeout: Annotated[float, typer.Option(help="Seconds after which a query on Athena is cancelled.", min=1)] = 600,
+    reuse: Annotated[
+        int, typer.Option(help="Minutes within which Athena may give an earlier answer again, free.", min=0, max=10080)
+    ] = 0,
     target: OfTarget = Target.local,
 ) -> None:
     """Ask the lake and print the answer."""
     if not sql.strip():
         raise DatalakeError("There is no query. Say what to ask, e.g. 'select * from analytics_db.daily_sales'.")
-    if target is not Target.local:
-        _query_athena(sql)
-        return
-    with open_lake(to_read(root), read_only=True) as connection:
-        try:
-            answer = connection.sql(sql)
-            if answer is not None:  # runs only now
-                answer.show(max_width=console.width, max_rows=_ROWS_SHOWN)
-        except duckdb.Error as error:
-            raise DatalakeError(f"The query failed: {error}") from error
+    if target is Target.local:
+        with open_lake(to_read(root), read_only=True) as connection:
+            try:
+                answer = connection.execute(sql)
+                print_rows([column[0] for column in answer.description or ()], iter(answer.fetchone, None), form)
+            except duckdb.Error as error:
+                raise DatalakeError(f"The query failed: {error}") from error
+    else:
+        from datalake.read_only import require_read_only  # sqlglot, of no use on the local target
+
+        require_read_only(sql)
+        with open_athena() as athena:
+            found = athena.query(sql, timedelta(seconds=timeout), timedelta(minutes=reuse))
+            print_rows([column.name for column in found.columns], found.rows, form)
+            _say(_price(found))
+
+
+def _price(found: Answer) -> str:
+    if found.is_reused:
+        return "An earlier answer, given again: nothing was scanned."
+    return f"Scanned {found.scanned_bytes:,} bytes for {found.dollars:.6f} dollars in {found.seconds:.1f} s."
+
+
+def _say(sentence: str) -> None:
+    """Print beside the answer, which may go to a file."""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(sentence)
 
 
 def summary(
@@ -70,21 +90,6 @@ def cost(
         print(json.dumps(report.as_dict(), indent=2))
     else:
         _print_cost(report)
-
-
-def _query_athena(sql: str) -> None:
-    if not _READS.match(sql):
-        raise DatalakeError(
-            "`datalake query` only reads: begin the statement with select, with, values, show, describe or explain."
-        )
-    with open_athena() as athena:
-        answer = athena.ask(sql)
-        table = Table(*answer.columns)
-        for row in islice(answer.rows, _ROWS_SHOWN):
-            table.add_row(*("NULL" if cell is None else escape(cell) for cell in row))
-        console.print(table)
-        if next(answer.rows, None) is not None:
-            console.print(f"Only the first {_ROWS_SHOWN} rows are shown.")
 
 
 def _print_cost(report: Report) -> None:

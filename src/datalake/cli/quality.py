@@ -72,7 +72,7 @@ def print_ruleset(
 def _quality_results(target: Target, root: Path) -> tuple[Result, ...]:
     if target is not Target.local:
         with open_athena() as athena:
-            return read_results(athena.ask(RESULTS).rows)
+            return read_results(athena.query(RESULTS).rows)
     with open_lake(to_read(root), read_only=True) as connection:
         try:
             return read_results(connection.execute(RESULTS).fetchall())
