@@ -67,3 +67,7 @@ class NotReadOnlyError(DatalakeError):
 
 class CostError(DatalakeError):
     """What a run scanned can't be told."""
+
+
+class ChainError(DatalakeError):
+    """The daily run can't begin, or can't go on."""

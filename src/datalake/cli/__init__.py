@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from datalake.cli import asking, checking, landing, quality
+from datalake.cli import asking, checking, landing, orchestrating, quality
 from datalake.errors import DatalakeError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("example")(landing.example)
 app.command("ingest")(landing.ingest_file)
 app.command("check")(checking.check)
 app.command("replay")(checking.replay)
+app.command("run")(orchestrating.run)
 app.command("query")(asking.query)
 app.command("summary")(asking.summary)
 app.command("cost")(asking.cost)

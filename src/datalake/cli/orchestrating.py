@@ -1,0 +1,86 @@
+"""The command of the daily chain: `run`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from datalake.chain import (
+    RAW,
+    SIDE_BY_SIDE,
+    STAGES,
+    Outcome,
+    environment,
+    new_run,
+    run_chain,
+    run_dbt,
+    run_stages,
+    timed,
+)
+from datalake.cli.options import OfTarget, Project, Root, console
+from datalake.errors import ChainError
+from datalake.ledger import check
+from datalake.sources import load_sources
+from datalake.targets import Target, open_ledger, open_store
+
+
+def run(
+    root: Root,
+    stage: Annotated[
+        list[str] | None, typer.Option(help="Only this stage, as a job of a workflow does; may be repeated.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the last run, from the stage that broke.")
+    ] = False,
+    name: Annotated[
+        str | None, typer.Option("--run", help="The run's name, for stages that are jobs of one workflow.")
+    ] = None,
+    variables: Annotated[str, typer.Option("--vars", help="Vars of dbt, as YAML.")] = "{}",
+    project: Project = Path(),
+    target: OfTarget = Target.local,
+) -> None:
+    """Do the daily run: enter new files, build orders, what stands beside them and the metrics, then check all."""
+    for each in stage or ():
+        if each not in (*STAGES, *SIDE_BY_SIDE):
+            raise ChainError(f"There is no stage {each}; there are {', '.join((*STAGES, *SIDE_BY_SIDE))}.")
+    if stage and resume:
+        raise ChainError("Give --resume, which goes on with the whole chain, or --stage, but not both.")
+
+    with open_store(target, root) as store, environment(DATALAKE_ROOT=str(root), DATALAKE_TARGET=target):
+
+        def run_stage(each: str, of: str) -> Outcome:
+            console.print(f"{each} ...")
+            if each == RAW:
+                return timed(each, lambda: _check(target, root, project))
+            return run_dbt(store, each, of, project, ["--target", target, "--vars", variables])
+
+        now = datetime.now(UTC)
+        if stage:
+            outcomes = run_stages(stage, name or new_run(now), run_stage)
+        else:
+            outcomes = run_chain(store, run_stage, now, resume)
+        broken = [outcome for outcome in map(_told, outcomes) if outcome.is_broken]
+    if broken:
+        again = f"run --stage {broken[0].stage}" if stage else "run --resume"
+        console.print(f"Nothing after it was run. Mend it, then go on with `datalake {again}`.", soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _check(target: Target, root: Path, project: Path) -> Counter[str]:
+    with open_ledger(target, root) as (store, ledger):
+        checked = check(store, ledger, load_sources(project / "models" / "raw"), datetime.now(UTC))
+    return Counter(sound=checked.files - len(checked.broken), broken=len(checked.broken))
+
+
+def _told(outcome: Outcome) -> Outcome:
+    counts = ", ".join(f"{count:,} {what}" for what, count in sorted(outcome.counts.items()) if count)
+    state = "[red]broken[/]" if outcome.is_broken else "done"
+    console.print(f"{outcome.stage} {state} in {outcome.seconds:.1f} s: {counts or 'nothing to do'}", highlight=False)
+    for name, why in outcome.failures:
+        console.print(f"  [red]{escape(name)}[/]: {escape(why)}", soft_wrap=True, highlight=False)
+    return outcome
