@@ -36,8 +36,8 @@ def _sets(lists: Mapping[str, list[str]]) -> dict[str, set[str]]:
 
 
 def _list(selectors: Sequence[str], environment: Mapping[str, str], answer: Path) -> None:
-    from dbt.cli.main import dbtRunner
     from dbt.artifacts.resources.types import NodeType
+    from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
     os.environ.update(environment)
