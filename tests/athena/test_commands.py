@@ -12,6 +12,7 @@ import pytest
 import yaml
 from athena_lakes import BUCKET, WORKGROUP, AthenaLake
 from lakes import BIN, PROJECT
+from test_readme import PROGRAMS, run_program
 
 from datalake.cost import read_history
 
@@ -61,6 +62,12 @@ def test_bucket_that_is_not_named_or_not_there_is_told(athena_lake: AthenaLake, 
     assert said == "datalake: The lake's bucket is not named. Set DATALAKE_BUCKET, or take the target local.\n"
     said = run(athena_lake, "datalake", *command, fails=True, DATALAKE_BUCKET="nowhere")
     assert said.startswith("datalake: The lake's bucket nowhere can't be used: there is none of that name.")
+
+
+def test_program_of_the_readme_runs(athena_lake: AthenaLake) -> None:
+    (program,) = (each for each in PROGRAMS if "boto3" in each)
+    printed = run_program(program, athena_lake.bench.environment)
+    assert printed == "2024-01-15 12.50\n0 bytes, 0.000048 dollars\n"
 
 
 def test_workgroup_that_is_not_there_is_told(athena_lake: AthenaLake) -> None:

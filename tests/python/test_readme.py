@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from lakes import PROJECT, Lake
+from lakes import BIN, PROJECT, Lake
 
 pytestmark = pytest.mark.server
 
 README = (PROJECT / "README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 OUTPUT = re.findall(r"```text\n(.*?)```", README, re.DOTALL)[0]
 LINKS = re.findall(r"\]\((?!http)([^)#]+)", README)
 
@@ -43,6 +46,27 @@ def test_commands_run(block: str, readers_lake: Lake, tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_program_lands_a_record(tmp_path: Path) -> None:
+    (program,) = (each for each in PROGRAMS if "boto3" not in each)
+    printed = run_program(program.replace("/path/to/a/folder", str(tmp_path)))
+    (landed,) = (tmp_path / "raw" / "orders").rglob("*.json.gz")
+    assert printed == f"{(landed.relative_to(tmp_path).as_posix(),)}\n"
+
+
+def run_program(program: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run a program of the README in the project's folder and return what it prints."""
+    done = subprocess.run(
+        [BIN / "python", "-c", program],
+        cwd=PROJECT,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 def test_output_is_what_the_summary_prints(example_lake: Lake) -> None:
