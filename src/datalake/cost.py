@@ -146,7 +146,7 @@ def read_history(client: AthenaClient, workgroup: str, since: datetime) -> Itera
         since: an aware time.
     """
     for page in client.get_paginator("list_query_executions").paginate(WorkGroup=workgroup):
-        if not page["QueryExecutionIds"]:
+        if not page.get("QueryExecutionIds"):
             continue
         found = client.batch_get_query_execution(QueryExecutionIds=page["QueryExecutionIds"])["QueryExecutions"]
         yield from (execution for execution in found if _submitted(execution) >= since - _CLOCKS_APART)

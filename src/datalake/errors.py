@@ -71,3 +71,23 @@ class CostError(DatalakeError):
 
 class ChainError(DatalakeError):
     """The daily run can't begin, or can't go on."""
+
+
+class JobArgumentError(DatalakeError):
+    """A Glue job was given a location or a token that it can't take."""
+
+
+class JobNotFoundError(DatalakeError):
+    """There is no such Glue job, or no such run of it."""
+
+
+class JobBusyError(DatalakeError):
+    """A Glue job runs as often at once as it may."""
+
+
+class JobFailedError(DatalakeError):
+    """A run of a Glue job ended without success; the text is its reason."""
+
+
+class JobUnfinishedError(DatalakeError):
+    """A run of a Glue job was not at its end in time; it runs on."""

@@ -21,6 +21,7 @@ from datalake.storage import FolderStore, S3Store, Store
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_glue import GlueClient
 
 
 class Target(StrEnum):
@@ -105,6 +106,17 @@ def open_cloudwatch() -> Iterator[CloudWatchClient]:
     """
     with _aws_errors_told():
         yield _client("cloudwatch")
+
+
+@contextmanager
+def open_glue() -> Iterator[GlueClient]:
+    """Open boto3's client of Glue.
+
+    Raises:
+        AwsError: AWS could not be reached, or refused a request.
+    """
+    with _aws_errors_told():
+        yield _client("glue")
 
 
 @contextmanager

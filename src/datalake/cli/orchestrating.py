@@ -1,7 +1,8 @@
-"""The command of the daily chain: `run`."""
+"""The commands that run what takes long: `run` (the daily chain), `process` (a Glue job)."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +24,11 @@ from datalake.chain import (
     timed,
 )
 from datalake.cli.options import OfTarget, Project, Root, console
-from datalake.errors import ChainError
+from datalake.errors import BucketError, ChainError
+from datalake.glue_job import GIVE_UP_AFTER, start, wait
 from datalake.ledger import check
 from datalake.sources import load_sources
-from datalake.targets import Target, open_ledger, open_store
+from datalake.targets import Target, open_glue, open_ledger, open_store
 
 
 def run(
@@ -84,3 +86,49 @@ def _told(outcome: Outcome) -> Outcome:
     for name, why in outcome.failures:
         console.print(f"  [red]{escape(name)}[/]: {escape(why)}", soft_wrap=True, highlight=False)
     return outcome
+
+
+def process(
+    job: Annotated[str, typer.Argument(help="The Glue job's name.")],
+    input_path: Annotated[
+        str | None, typer.Option(help="The raw location that it reads; by default s3://DATALAKE_BUCKET/raw/.")
+    ] = None,
+    output_path: Annotated[
+        str | None,
+        typer.Option(help="The curated location that it writes; by default s3://DATALAKE_BUCKET/curated_db/."),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(help="The run's name, by which a retry is known: the same again finds the run that was started."),
+    ] = None,
+    is_awaited: Annotated[bool, typer.Option("--wait/--no-wait", help="Await the run's end.")] = True,
+    timeout: Annotated[
+        float, typer.Option(help="Minutes after which the run is awaited no longer; it runs on.", min=0)
+    ] = GIVE_UP_AFTER / 60,
+) -> None:
+    """Run a Glue job, once for each token, and await its end; ends with 1 where it fails."""
+    input_path = input_path or _location("raw")
+    output_path = output_path or _location("curated_db")
+    with open_glue() as client:
+        run_id = start(client, job, input_path=input_path, output_path=output_path, token=token)
+        console.print(f"Run {run_id} of {escape(job)}.", soft_wrap=True, highlight=False)
+        if not is_awaited:
+            return
+        with console.status("Waiting") as status:
+            done = wait(
+                client,
+                job,
+                run_id,
+                give_up_after=timeout * 60,
+                progress=lambda state: status.update(f"{escape(job)} is {state}"),
+            )
+    console.print(f"It succeeded after {done.seconds:,} seconds.")
+
+
+def _location(folder: str) -> str:
+    bucket = os.environ.get("DATALAKE_BUCKET")
+    if not bucket:
+        raise BucketError(
+            "The job's locations are not named. Set DATALAKE_BUCKET, or give --input-path, --output-path."
+        )
+    return f"s3://{bucket}/{folder}/"
