@@ -22,7 +22,12 @@ from datalake.values import Reader, reader
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
-    from mypy_boto3_athena.type_defs import ColumnInfoTypeDef, QueryExecutionTypeDef, RowTypeDef
+    from mypy_boto3_athena.type_defs import (
+        ColumnInfoTypeDef,
+        QueryExecutionContextTypeDef,
+        QueryExecutionTypeDef,
+        RowTypeDef,
+    )
 
 Value = Any
 """What `datalake.values.reader` makes of a cell; None for NULL."""
@@ -91,6 +96,7 @@ class Athena:
         results: str,
         wait: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        database: str | None = None,
     ) -> None:
         """Name the workgroup.
 
@@ -101,6 +107,7 @@ class Athena:
             results: the folder `s3://.../` for results, where the workgroup does not set its own.
             wait: passes that many seconds.
             clock: tells seconds that pass, from any start.
+            database: where tables are that a statement names without one.
         """
         self._client = client
         self._s3 = s3
@@ -108,6 +115,7 @@ class Athena:
         self._results = results
         self._wait = wait
         self._clock = clock
+        self._context: QueryExecutionContextTypeDef = {"Database": database} if database else {}
 
     def run(self, sql: str, timeout: timedelta | None = None, reuse: timedelta | None = None) -> QueryExecutionTypeDef:
         """Run one statement and return its execution once it succeeded; it is stopped where the wait is broken off.
@@ -134,6 +142,7 @@ class Athena:
             started = self._client.start_query_execution(
                 QueryString=sql,
                 WorkGroup=self._workgroup,
+                QueryExecutionContext=self._context,
                 ResultConfiguration={"OutputLocation": self._results},
                 **again,
             )
@@ -209,7 +218,7 @@ class Athena:
 
     def _end_of(self, execution_id: str, timeout: timedelta | None) -> QueryExecutionTypeDef:
         seconds = _FIRST_WAIT
-        until = self._clock() + timeout.total_seconds() if timeout else math.inf
+        until = self._clock() + timeout.total_seconds() if timeout is not None else math.inf
         while True:
             execution = self._client.get_query_execution(QueryExecutionId=execution_id)["QueryExecution"]
             status = execution["Status"]
@@ -223,7 +232,7 @@ class Athena:
                         is_callers=status.get("AthenaError", {}).get("ErrorCategory") == _USER,
                     )
             left = until - self._clock()
-            if timeout and left <= 0:
+            if timeout is not None and left <= 0:
                 raise QueryTimeoutError(
                     f"The statement took longer than {timeout.total_seconds():g} seconds and was cancelled. "
                     "Ask for fewer partitions, or allow more time."

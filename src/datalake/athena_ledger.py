@@ -6,7 +6,7 @@ import io
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +23,9 @@ _STAGING = "ledger-staging/"
 _STAGED_AT = "%Y%m%d%H%M%S"
 _ABANDONED_AFTER = timedelta(days=1)
 """No statement of Athena runs that long (its limit is 30 minutes unless AWS raises it)."""
+
+_NAMED_AT_ONCE = 100
+"""A key has at most 1,024 bytes, a statement 262,144."""
 
 _TIMES_TRIED = 8
 _LONGEST_PAUSE = 10.0
@@ -88,17 +91,26 @@ class AthenaLedger:
         self._athena.run("create database if not exists curated_db")
         self._athena.run(_CREATE.format(location=self._store.uri("curated_db/raw_files/")))
 
-    def files(self) -> dict[str, Entered]:
-        """Return the files by the text that stands for their keys."""
-        found = self._athena.read_result("select file, bytes, state from curated_db.raw_files")
+    def files(self, among: Collection[str] | None = None) -> dict[str, Entered]:
+        """Return the files by the text that stands for their keys, all or those among some."""
+        query = "select file, bytes, state from curated_db.raw_files"
+        if among is None:
+            return self._files(query)
+        names = list(map(_literal, among))
+        found: dict[str, Entered] = {}
+        for start in range(0, len(names), _NAMED_AT_ONCE):
+            found |= self._files(f"{query} where file in ({', '.join(names[start : start + _NAMED_AT_ONCE])})")
+        return found
+
+    def _files(self, query: str) -> dict[str, Entered]:
+        found = self._athena.read_result(query)
         return {file: Entered(int(size), state == "sound") for file, size, state in found}
 
     def sound_files(self, dataset: str) -> list[str]:
         """Return the sound files of a data set with a row in them, the newest first."""
-        name = dataset.replace("'", "''")
         found = self._athena.read_result(
-            f"select file from curated_db.raw_files where dataset = '{name}' and state = 'sound' and rows > 0 "
-            "order by file_id desc"
+            f"select file from curated_db.raw_files where dataset = {_literal(dataset)} "
+            "and state = 'sound' and rows > 0 order by file_id desc"
         )
         return [file for (file,) in found]
 
@@ -162,6 +174,10 @@ class AthenaLedger:
             name = staged.key.removeprefix(_STAGING).partition("/")[0]
             if name < first_alive:
                 self._remove_staged(name)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _table(name: str) -> str:

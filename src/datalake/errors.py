@@ -25,12 +25,36 @@ class BatchError(DatalakeError):
     """A batch can't be ingested under the name that it was given, or not to that place."""
 
 
+class SourceError(BatchError):
+    """A data set with several producers was not told which, or one that has none was told one."""
+
+
 class RawChangedError(DatalakeError):
     """A raw file that the ledger knows was changed or removed; raw is append-only."""
 
 
+class EventError(DatalakeError):
+    """A message is no event of S3, or not a whole one."""
+
+
 class NotInLedgerError(DatalakeError):
     """A data set or a file was named that the ledger does not hold."""
+
+
+class RequestError(DatalakeError):
+    """A request can't be done as it is asked; the text is why.
+
+    Attributes:
+        field: what of the request is wrong, by its path, e.g. `maxRows`.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+class SettingError(DatalakeError):
+    """A setting of the environment is missing."""
 
 
 class BucketError(DatalakeError):
@@ -63,6 +87,10 @@ class ValueOfTypeError(DatalakeError):
 
 class NotReadOnlyError(DatalakeError):
     """A statement that may only read does more, or can't be read."""
+
+
+class PackagingError(DatalakeError):
+    """The zip of the Lambda functions can't be made."""
 
 
 class CostError(DatalakeError):

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, cast
 import orjson
 
 from datalake.encode import JSON_LINES, Encoding, Record, encoding_of, json_line
-from datalake.errors import BatchError, RecordError
+from datalake.errors import BatchError, RecordError, SourceError
 from datalake.inspect import LONGEST_LINE
 from datalake.layout import batch_key, raw_folder
 from datalake.sources import RawTable
@@ -107,7 +107,8 @@ def ingest(
 
     Raises:
         RecordError: a record is unfit, and `unfit` is stop; nothing is written.
-        BatchError: the name is no name, a source is missing or one too many, or other records were ingested under it.
+        SourceError: the source is missing, or one too many.
+        BatchError: the name is no name, or other records were ingested under it.
     """
     now = now or datetime.now(UTC)
     _check_names(table, batch, source, now)
@@ -243,11 +244,10 @@ def _rejected(position: int, record: object, reason: str) -> bytes:
 
 
 def _check_names(table: RawTable, batch: str | None, source: str | None, now: datetime) -> None:
-    by_source = any(partition.name == "source" for partition in table.external.partitions)
-    if by_source != (source is not None):
-        raise BatchError(
+    if table.has_sources != (source is not None):
+        raise SourceError(
             f"The data set {table.name} has several producers: name the source."
-            if by_source
+            if table.has_sources
             else f"The data set {table.name} has no `source` in its path: leave the source {source!r} out."
         )
     try:

@@ -12,13 +12,14 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from datalake.sources import RawTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LONGEST_LINE = 2_000_000
 """In bytes; DuckDB's CSV reader takes lines of up to 2 MiB, Firehose records end at 1,000 KiB."""
@@ -195,6 +196,9 @@ def _inspect_csv(chunks: Iterator[bytes], table: RawTable) -> Inspection:
 
 
 def _inspect_parquet(file: BinaryIO, table: RawTable) -> Inspection:
+    import pyarrow as pa  # of no use for other files
+    import pyarrow.parquet as pq
+
     body = file.read()
     if not body:
         return Inspection(rows=0)
@@ -216,6 +220,8 @@ def _inspect_parquet(file: BinaryIO, table: RawTable) -> Inspection:
 
 
 def _is_text(type_: pa.DataType) -> bool:
+    import pyarrow as pa
+
     if pa.types.is_dictionary(type_):  # Arrow's, not Parquet's
         type_ = type_.value_type
     return type_ in (pa.string(), pa.large_string(), pa.string_view(), pa.null())

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-import duckdb
 import pyarrow as pa
+from botocore.exceptions import BotoCoreError, ClientError
 
-from datalake.errors import DeclarationError, RawChangedError
+from datalake.errors import DatalakeError, DeclarationError, RawChangedError
 from datalake.inspect import Inspection, inspect
 from datalake.layout import parse_key
 from datalake.sources import RawTable
-from datalake.storage import Store, StoredObject
+from datalake.storage import About, Store, StoredObject
+
+if TYPE_CHECKING:
+    import duckdb
 
 RAW = "raw/"
 ERRORS = "errors/"
+
+_LONGEST_DETAIL = 1500
+"""Characters of a broken file's detail that go with its copy; S3 takes 2 KB of metadata."""
+
+_Item = TypeVar("_Item")
+_Done = TypeVar("_Done")
 
 _CREATE = """
 create schema if not exists curated_db;
@@ -55,6 +65,21 @@ class Checked:
     broken: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class Arrived:
+    """What became of files that were named to the check.
+
+    Attributes:
+        checked: those that are in the ledger since.
+        known: the keys of those that were in it already.
+        failed: the error of each that could not be entered, by its key.
+    """
+
+    checked: Checked
+    known: tuple[str, ...]
+    failed: Mapping[str, Exception]
+
+
 class Entered(NamedTuple):
     """What the ledger knows of a file: its size in bytes, and whether it is sound."""
 
@@ -68,8 +93,8 @@ class Ledger(Protocol):
     def create(self) -> None:
         """Make it where the lake has none yet."""
 
-    def files(self) -> dict[str, Entered]:
-        """Return the files by the text that stands for their keys."""
+    def files(self, among: Collection[str] | None = None) -> dict[str, Entered]:
+        """Return the files by the text that stands for their keys, all or those among some."""
 
     def sound_files(self, dataset: str) -> list[str]:
         """Return the sound files of a data set with a row in them, the newest first."""
@@ -94,9 +119,14 @@ class DuckDBLedger:
         """Make it where the lake has none yet."""
         self._connection.execute(_CREATE)
 
-    def files(self) -> dict[str, Entered]:
-        """Return the files by the text that stands for their keys."""
-        found = self._connection.execute("select file, bytes, state = 'sound' from curated_db.raw_files").fetchall()
+    def files(self, among: Collection[str] | None = None) -> dict[str, Entered]:
+        """Return the files by the text that stands for their keys, all or those among some."""
+        query = "select file, bytes, state = 'sound' from curated_db.raw_files"
+        if among is None:
+            found = self._connection.execute(query).fetchall()
+        else:
+            named = {"files": list(among)}
+            found = self._connection.execute(f"{query} where file in (select unnest($files))", named).fetchall()
         return {file: Entered(size, sound) for file, size, sound in found}
 
     def sound_files(self, dataset: str) -> list[str]:
@@ -151,12 +181,8 @@ def check(
         entered = known.pop(entered_name(stored.key), None)
         if entered is None:
             new.append(stored)
-        elif entered.bytes != stored.size:
-            raise RawChangedError(
-                f"{stored.key} had {entered.bytes:,} bytes when it was checked and has {stored.size:,} now. "
-                "Raw files are never changed: put the old one back and land the new one under another name. Where the "
-                f"source delivered it anew, `datalake replay {dataset_of(stored.key)} --file {stored.key}` takes it in."
-            )
+        else:
+            _require_unchanged(stored, entered)
     if known:
         raise RawChangedError(
             f"{min(known)} was checked and is gone now (files gone: {len(known)}). "
@@ -167,17 +193,119 @@ def check(
     check_declared_columns(store, ledger, tables, new, inspections)
 
     for stored, inspection in zip(new, inspections, strict=True):
-        if inspection.reason:
-            with store.read(stored.key) as file:
-                store.put_if_absent(copy_of(stored.key), file.read())
-    if new:
-        ledger.enter(new, inspections, now)
+        _keep_copy_if_broken(store, stored, inspection)
+    return _enter(ledger, new, inspections, now)
+
+
+def check_arrivals(
+    store: Store, ledger: Ledger, tables: Mapping[str, RawTable], keys: Collection[str], now: datetime
+) -> Arrived:
+    """Read the raw files that have these keys and enter those that the ledger doesn't know, as `check` does for all.
+
+    One that fails keeps none of the others out. Nothing is entered twice, whoever else enters these files meanwhile;
+    after a kill at any moment, the same keys again end as if there had been none.
+
+    Args:
+        store: the lake.
+        ledger: its ledger, which is there.
+        tables: the declared raw tables by name.
+        keys: the keys, under `raw/`.
+        now: the aware time that the entries carry.
+
+    Returns:
+        What became of each file. Its error is a RawChangedError where it is gone, or has another size than the ledger
+        says, and a DeclarationError where a declared column is in none of its data set's files: it is entered once
+        another file has brought the column, or the source YAML is corrected.
+    """
+    failed: dict[str, Exception] = {}
+    found = _attempt(lambda key: _find(store, key), {key: key for key in sorted(keys)}, failed)
+    entered = ledger.files([entered_name(key) for key in found]) if found else {}
+    known = _attempt(
+        lambda stored: _require_unchanged(stored, entered[entered_name(stored.key)]),
+        {key: stored for key, stored in found.items() if entered_name(key) in entered},
+        failed,
+    )
+    new = {key: stored for key, stored in found.items() if entered_name(key) not in entered}
+    inspections = _attempt(lambda stored: _inspect(store, stored, tables), new, failed)
+
+    undeclared: dict[str, Exception] = {}
+    _attempt(
+        lambda seen: _check_declared_columns(store, ledger, tables[seen[0]], seen[1]),
+        {seen[0]: seen for seen in _columns_by_dataset(inspections).items()},
+        undeclared,
+        at_once=1,  # they ask the ledger
+    )
+    for key, inspection in list(inspections.items()):
+        if not inspection.reason and inspection.columns and dataset_of(key) in undeclared:
+            failed[key] = undeclared[dataset_of(key)]
+            del inspections[key]
+
+    kept = _attempt(
+        lambda key: _keep_copy_if_broken(store, new[key], inspections[key]), {key: key for key in inspections}, failed
+    )
+    checked = _enter(ledger, [new[key] for key in kept], [inspections[key] for key in kept], now)
+    return Arrived(checked, tuple(known), failed)
+
+
+def _attempt(
+    work: Callable[[_Item], _Done],
+    items: Mapping[str, _Item],
+    failed: dict[str, Exception],
+    at_once: int | None = None,
+) -> dict[str, _Done]:
+    """Do some work on each item, several at a time; return what it gives, by the items' names, and put aside errors."""
+
+    def outcome(item: _Item) -> _Done | Exception:
+        try:
+            return work(item)
+        except (DatalakeError, BotoCoreError, ClientError, OSError) as error:
+            return error
+
+    done: dict[str, _Done] = {}
+    with ThreadPoolExecutor(at_once) as workers:
+        for name, result in zip(items, workers.map(outcome, items.values()), strict=True):
+            if isinstance(result, Exception):
+                failed[name] = result
+            else:
+                done[name] = result
+    return done
+
+
+def _find(store: Store, key: str) -> StoredObject:
+    stored = store.find(key)
+    if stored is None:
+        raise RawChangedError(f"{key} has arrived and is gone now. Raw files are never removed by hand: put it back.")
+    return stored
+
+
+def _require_unchanged(stored: StoredObject, entered: Entered) -> None:
+    if entered.bytes != stored.size:
+        raise RawChangedError(
+            f"{stored.key} had {entered.bytes:,} bytes when it was checked and has {stored.size:,} now. "
+            "Raw files are never changed: put the old one back and land the new one under another name. Where the "
+            f"source delivered it anew, `datalake replay {dataset_of(stored.key)} --file {stored.key}` takes it in."
+        )
+
+
+def _keep_copy_if_broken(store: Store, stored: StoredObject, inspection: Inspection) -> None:
+    if not inspection.reason:
+        return
+    # Metadata are ASCII without line breaks, which a detail, as it quotes the file, may hold.
+    detail = (inspection.detail or "").encode("unicode_escape").decode()
+    about = About(metadata={"reason": inspection.reason, "detail": detail[:_LONGEST_DETAIL]})
+    with store.read(stored.key) as file:
+        store.put_if_absent(copy_of(stored.key), file.read(), about)
+
+
+def _enter(ledger: Ledger, files: Sequence[StoredObject], inspections: Sequence[Inspection], now: datetime) -> Checked:
+    if files:
+        ledger.enter(files, inspections, now)
     return Checked(
-        files=len(new),
+        files=len(files),
         rows=sum(inspection.rows for inspection in inspections),
         broken=tuple(
             (entered_name(stored.key), inspection.detail or "")
-            for stored, inspection in zip(new, inspections, strict=True)
+            for stored, inspection in zip(files, inspections, strict=True)
             if inspection.reason
         ),
     )
@@ -238,12 +366,11 @@ def _inspect(store: Store, stored: StoredObject, tables: Mapping[str, RawTable])
     if table is None:
         return Inspection(1, "undeclared_dataset", f"No source YAML declares the data set {dataset_of(stored.key)}.")
     place = parse_key(stored.key)
-    by_source = any(partition.name == "source" for partition in table.external.partitions)
-    if place is None or (place.source is not None) != by_source:
+    if place is None or (place.source is not None) != table.has_sources:
         return Inspection(
             1,
             "outside_layout",
-            f"Not under {table.external.location}{'source=NAME/' if by_source else ''}"
+            f"Not under {table.external.location}{'source=NAME/' if table.has_sources else ''}"
             "year=YYYY/month=MM/day=DD/, so no table can see it.",
         )
     if entered_name(stored.key) != stored.key or re.search(r"[*?\[\n]", stored.key):
@@ -283,25 +410,31 @@ def check_declared_columns(
     Raises:
         DeclarationError: it names the column.
     """
+    by_key = {stored.key: inspection for stored, inspection in zip(files, inspections, strict=True)}
+    for dataset, columns in _columns_by_dataset(by_key).items():
+        _check_declared_columns(store, ledger, tables[dataset], columns)
+
+
+def _columns_by_dataset(inspections: Mapping[str, Inspection]) -> dict[str, set[str]]:
     seen: dict[str, set[str]] = defaultdict(set)
-    for stored, inspection in zip(files, inspections, strict=True):
+    for key, inspection in inspections.items():
         if not inspection.reason and inspection.columns:
-            seen[dataset_of(stored.key)].update(inspection.columns)
-    for dataset, columns in seen.items():
-        declared = [column.name for column in tables[dataset].columns if not column.config.meta.optional]
-        missing = [name for name in declared if name not in columns]
-        if missing:
-            for seen_before in _columns_of_known_files(store, ledger, tables[dataset]):
-                columns |= seen_before
-                missing = [name for name in missing if name not in columns]
-                if not missing:
-                    break
-        if missing:
-            raise DeclarationError(
-                f"models/raw/ declares the column {missing[0]} for {dataset}, which no file of "
-                f"{tables[dataset].external.location} has; they hold {', '.join(sorted(columns))}. "
-                "Correct the name, or set `config: {meta: {optional: true}}` if files may lack it."
-            )
+            seen[dataset_of(key)].update(inspection.columns)
+    return seen
+
+
+def _check_declared_columns(store: Store, ledger: Ledger, table: RawTable, columns: set[str]) -> None:
+    missing = [column.name for column in table.columns if not column.config.meta.optional]
+    for seen in chain([columns], _columns_of_known_files(store, ledger, table)):
+        columns = columns | seen
+        missing = [name for name in missing if name not in columns]
+        if not missing:
+            return
+    raise DeclarationError(
+        f"models/raw/ declares the column {missing[0]} for {table.name}, which no file of "
+        f"{table.external.location} has; they hold {', '.join(sorted(columns))}. "
+        "Correct the name, or set `config: {meta: {optional: true}}` if files may lack it."
+    )
 
 
 def _columns_of_known_files(store: Store, ledger: Ledger, table: RawTable) -> Iterator[frozenset[str]]:

@@ -44,6 +44,8 @@ def require_read_only(sql: str) -> None:
             case ["EXPLAIN"]:
                 sql = sql[tokens[_end_of_explain(words) - 1].end + 1 :]
         statements = parse(sql, read="trino")
+    except RecursionError as error:
+        raise NotReadOnlyError("The statement can't be read: it is nested too deep.") from error
     except SqlglotError as error:
         reason = str(error).splitlines()[0]
         raise NotReadOnlyError(f"The statement can't be read: {reason}") from error

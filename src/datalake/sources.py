@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from datalake.errors import DeclarationError
@@ -65,6 +64,11 @@ class RawTable(_Part):
         """The columns that the files hold, in the order declared (for CSV, the order of the header)."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def has_sources(self) -> bool:
+        """Whether it has several producers, each with a folder `source={source}/` of its own."""
+        return any(partition.name == "source" for partition in self.external.partitions)
+
 
 def load_sources(folder: Path) -> dict[str, RawTable]:
     """Return the raw tables by name, from every `*.yml` under `folder`.
@@ -72,6 +76,8 @@ def load_sources(folder: Path) -> dict[str, RawTable]:
     Raises:
         DeclarationError: no file, YAML that can't be read, or a table whose declaration isn't whole.
     """
+    import yaml  # a cold start that reads no sources has no use for it
+
     tables: dict[str, RawTable] = {}
     files = sorted(folder.glob("*.yml"))
     if not files:

@@ -75,6 +75,9 @@ class Store(Protocol):
     def exists(self, key: str) -> bool:
         """Tell whether an object has this key."""
 
+    def find(self, key: str) -> StoredObject | None:
+        """Return the object that has this key, or None."""
+
     def put_if_absent(self, key: str, body: bytes | BinaryIO, about: About = _NOTHING) -> bool:
         """Write the object whole, unless its key is taken; return whether it was written.
 
@@ -137,6 +140,11 @@ class FolderStore:
     def exists(self, key: str) -> bool:
         """Tell whether an object has this key."""
         return (self.root / key).exists()
+
+    def find(self, key: str) -> StoredObject | None:
+        """Return the object that has this key, or None."""
+        path = self.root / key
+        return StoredObject(key, path.stat().st_size) if path.is_file() else None
 
     def put_if_absent(self, key: str, body: bytes | BinaryIO, about: About = _NOTHING) -> bool:
         """Write the object whole, unless its key is taken; return whether it was written."""
@@ -213,7 +221,7 @@ def _walk(folder: str, key: str) -> Iterator[StoredObject]:
     for entry in entries:
         if entry.is_dir():
             yield from _walk(entry.path, f"{key}/{entry.name}")
-        elif not entry.name.startswith(_HIDDEN):
+        elif not is_hidden(entry.name):
             yield StoredObject(f"{key}/{entry.name}", entry.stat().st_size)
 
 
@@ -255,13 +263,17 @@ class S3Store:
 
     def exists(self, key: str) -> bool:
         """Tell whether an object has this key."""
+        return self.find(key) is not None
+
+    def find(self, key: str) -> StoredObject | None:
+        """Return the object that has this key, or None."""
         try:
-            self._client.head_object(**self._place(key))
+            found = self._client.head_object(**self._place(key))
         except ClientError as error:
             if _status(error) == 404:
-                return False
+                return None
             raise
-        return True
+        return StoredObject(key, found["ContentLength"])
 
     def put_if_absent(self, key: str, body: bytes | BinaryIO, about: About = _NOTHING) -> bool:
         """Write the object whole, unless its key is taken; return whether it was written.
@@ -327,12 +339,17 @@ class S3Store:
         folder = f"{self.prefix}{prefix.rstrip('/')}/"
         for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder):
             for found in page.get("Contents", ()):
-                name = found["Key"].rpartition("/")[2]
-                if name and not name.startswith(_HIDDEN):  # consoles mark a folder by an object without a name
+                if not is_hidden(found["Key"]):
                     yield StoredObject(found["Key"].removeprefix(self.prefix), found["Size"])
 
     def _place(self, key: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": f"{self.prefix}{key}"}
+
+
+def is_hidden(key: str) -> bool:
+    """Tell whether a listing leaves this key out, as engines do."""
+    name = key.rpartition("/")[2]
+    return not name or name.startswith(_HIDDEN)  # consoles mark a folder by an object without a name
 
 
 def _status(error: ClientError) -> int:

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import TYPE_CHECKING
 
 from datalake.athena import Athena
 from datalake.athena_ledger import AthenaLedger
-from datalake.errors import AwsError, BucketError
+from datalake.aws import client, errors_told
+from datalake.errors import BucketError
 from datalake.lake import open_lake
 from datalake.ledger import DuckDBLedger, Ledger
 from datalake.quality import CloudWatchClient
+from datalake.settings import workgroup
 from datalake.storage import FolderStore, S3Store, Store
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def open_history() -> Iterator[tuple[AthenaClient, str]]:
     Raises:
         AwsError: AWS could not be reached, or refused a request.
     """
-    with _aws_errors_told():
-        yield _client("athena"), _workgroup()
+    with errors_told():
+        yield client("athena"), workgroup()
 
 
 @contextmanager
@@ -104,8 +104,8 @@ def open_cloudwatch() -> Iterator[CloudWatchClient]:
     Raises:
         AwsError: AWS could not be reached, or refused a request.
     """
-    with _aws_errors_told():
-        yield _client("cloudwatch")
+    with errors_told():
+        yield client("cloudwatch")
 
 
 @contextmanager
@@ -115,8 +115,8 @@ def open_glue() -> Iterator[GlueClient]:
     Raises:
         AwsError: AWS could not be reached, or refused a request.
     """
-    with _aws_errors_told():
-        yield _client("glue")
+    with errors_told():
+        yield client("glue")
 
 
 @contextmanager
@@ -124,29 +124,7 @@ def _bucket_and_athena() -> Iterator[tuple[S3Store, Athena]]:
     name = os.environ.get("DATALAKE_BUCKET")
     if not name:
         raise BucketError("The lake's bucket is not named. Set DATALAKE_BUCKET, or take the target local.")
-    with _aws_errors_told():
-        s3, athena = _client("s3"), _client("athena")
+    with errors_told():
+        s3, athena = client("s3"), client("athena")
         bucket = S3Store.open(s3, name)
-        yield bucket, Athena(athena, s3, _workgroup(), bucket.uri("query-results/"))
-
-
-def _client(service: str) -> Any:  # noqa: ANN401 - the clients have no common type
-    import boto3  # a third of a second, of no use on the local target
-    from botocore.config import Config
-
-    session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or "us-east-1")  # as in profiles.yml
-    # A check reads as many files at once as it has threads, 32 at most.
-    config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
-    return session.client(service, config=config)
-
-
-def _workgroup() -> str:
-    return os.environ.get("DATALAKE_WORKGROUP") or "datalake-dbt"  # as in profiles.yml
-
-
-@contextmanager
-def _aws_errors_told() -> Iterator[None]:
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise AwsError(f"AWS could not do it: {error}") from error
+        yield bucket, Athena(athena, s3, workgroup(), bucket.uri("query-results/"))

@@ -76,6 +76,7 @@ DRESSED = [
 ]
 
 UNREADABLE = ["", ";", "-- nothing", "selec 1", "select from where", "select 'open", "explain", "explain ("]
+DEEP = f"select {'(' * 5000}1{')' * 5000}"
 
 
 @pytest.mark.parametrize("sql", READS)
@@ -83,7 +84,7 @@ def test_statement_that_reads_passes(sql: str) -> None:
     require_read_only(sql)
 
 
-@pytest.mark.parametrize("sql", WRITES + SEVERAL + DRESSED + UNREADABLE)
+@pytest.mark.parametrize("sql", [*WRITES, *SEVERAL, *DRESSED, *UNREADABLE, pytest.param(DEEP, id="deep")])
 def test_other_statement_is_refused(sql: str) -> None:
     with pytest.raises(NotReadOnlyError):
         require_read_only(sql)

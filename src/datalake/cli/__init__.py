@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from datalake.cli import asking, checking, landing, orchestrating, quality, watching
+from datalake.cli import asking, checking, landing, orchestrating, packaging, quality, watching
 from datalake.errors import DatalakeError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("query")(asking.query)
 app.command("summary")(asking.summary)
 app.command("cost")(asking.cost)
 app.command("monitor")(watching.monitor)
+app.command("package")(packaging.package)
 
 quality_app = typer.Typer(help="The quality rules: what they found, and their form for Glue.", no_args_is_help=True)
 quality_app.command("report")(quality.report_quality)
