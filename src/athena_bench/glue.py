@@ -14,11 +14,17 @@ from athena_bench.server import GLUE, ApiError, Operation, Server
 # What takes names of databases, tables or columns and is moto's otherwise.
 _WITH_NAMES = (
     *("CreateDatabase", "GetDatabase", "UpdateDatabase", "CreateTable", "GetTableVersion", "GetTableVersions"),
-    *("CreatePartition", "BatchCreatePartition", "GetPartition", "BatchGetPartition", "UpdatePartition"),
+    *("CreatePartition", "GetPartition", "BatchGetPartition", "UpdatePartition"),
     *("BatchUpdatePartition", "GetPartitionIndexes"),
 )
 _NAMES = {"DatabaseName", "TableName", "Name", "ColumnName", "ColumnNames", "TablesToDelete", "Column", "BucketColumns"}
 _NOT_NAMES = {"Parameters", "SerdeInfo", "Tags"}
+
+MOST_LISTED = 1000
+"""Partitions on a page of GetPartitions, as Glue's API reference has it (`MaxResults`)."""
+
+MOST_CREATED = 100
+"""Partitions that one BatchCreatePartition takes, from the same place."""
 
 _Owner = tuple[str, str, tuple[str, ...] | None]
 """Database, table and, for statistics of a partition, its values."""
@@ -49,6 +55,7 @@ class Glue:
             "GetTable": self._get_table,
             "GetTables": self._get_tables,
             "GetPartitions": self._get_partitions,
+            "BatchCreatePartition": self._batch_create_partition,
             "DeletePartition": self._delete_partition,
             "BatchDeletePartition": self._batch_delete_partition,
             "GetUserDefinedFunctions": lambda _request: {"UserDefinedFunctions": []},
@@ -140,7 +147,7 @@ class Glue:
     # Partitions
 
     def _get_partitions(self, request: dict[str, Any]) -> dict[str, Any]:
-        """As moto's, but for keys whose type has a length or a precision, and in segments."""
+        """As moto's, but for keys whose type has a length or a precision, in segments, and page by page."""
         partitions = self._ask("GetPartitions", {**request, "Expression": None})["Partitions"]
         keys = self._table(request["DatabaseName"], request["TableName"]).get("PartitionKeys") or []
         plain_keys = [{**key, "Type": key["Type"].partition("(")[0]} for key in keys]
@@ -151,7 +158,19 @@ class Glue:
         except JsonRESTError as error:
             raise ApiError(error.error_type, error.message) from None
         segment = request.get("Segment") or {"SegmentNumber": 0, "TotalSegments": 1}
-        return {"Partitions": found[segment["SegmentNumber"] :: segment["TotalSegments"]]}
+        asked = found[segment["SegmentNumber"] :: segment["TotalSegments"]]
+        begin = int(request.get("NextToken") or 0)
+        end = begin + min(int(request.get("MaxResults") or MOST_LISTED), MOST_LISTED)
+        return {"Partitions": asked[begin:end]} | ({"NextToken": str(end)} if end < len(asked) else {})
+
+    def _batch_create_partition(self, request: dict[str, Any]) -> dict[str, Any]:
+        if len(request["PartitionInputList"]) > MOST_CREATED:
+            raise ApiError(
+                "ValidationException",
+                f"1 validation error detected: Value at 'partitionInputList' failed to satisfy constraint: Member must "
+                f"have length less than or equal to {MOST_CREATED}",
+            )
+        return self._ask("BatchCreatePartition", request)
 
     def _delete_partition(self, request: dict[str, Any]) -> dict[str, Any]:
         self._ask("DeletePartition", request)

@@ -119,3 +119,11 @@ class JobFailedError(DatalakeError):
 
 class JobUnfinishedError(DatalakeError):
     """A run of a Glue job was not at its end in time; it runs on."""
+
+
+class CatalogError(DatalakeError):
+    """A table of the Glue catalog is missing, or its partitions can't be told or made known."""
+
+
+class TableDefinitionError(DatalakeError):
+    """A table can't be made as it is described; the text names the column, the type or the setting."""

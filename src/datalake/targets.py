@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datalake.athena import Athena
 from datalake.athena_ledger import AthenaLedger
@@ -15,13 +15,11 @@ from datalake.aws import client, errors_told
 from datalake.errors import BucketError
 from datalake.lake import open_lake
 from datalake.ledger import DuckDBLedger, Ledger
-from datalake.quality import CloudWatchClient
 from datalake.settings import workgroup
 from datalake.storage import FolderStore, S3Store, Store
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
-    from mypy_boto3_glue import GlueClient
 
 
 class Target(StrEnum):
@@ -98,32 +96,31 @@ def open_history() -> Iterator[tuple[AthenaClient, str]]:
 
 
 @contextmanager
-def open_cloudwatch() -> Iterator[CloudWatchClient]:
-    """Open boto3's client of CloudWatch.
+def open_client(service: str) -> Iterator[Any]:
+    """Open boto3's client of a service of AWS, e.g. glue.
 
     Raises:
         AwsError: AWS could not be reached, or refused a request.
     """
     with errors_told():
-        yield client("cloudwatch")
+        yield client(service)
 
 
-@contextmanager
-def open_glue() -> Iterator[GlueClient]:
-    """Open boto3's client of Glue.
+def lake_bucket() -> str:
+    """Return the name of the lake's bucket.
 
     Raises:
-        AwsError: AWS could not be reached, or refused a request.
+        BucketError: none is named.
     """
-    with errors_told():
-        yield client("glue")
+    name = os.environ.get("DATALAKE_BUCKET")
+    if not name:
+        raise BucketError("The lake's bucket is not named. Set DATALAKE_BUCKET, or take the target local.")
+    return name
 
 
 @contextmanager
 def _bucket_and_athena() -> Iterator[tuple[S3Store, Athena]]:
-    name = os.environ.get("DATALAKE_BUCKET")
-    if not name:
-        raise BucketError("The lake's bucket is not named. Set DATALAKE_BUCKET, or take the target local.")
+    name = lake_bucket()
     with errors_told():
         s3, athena = client("s3"), client("athena")
         bucket = S3Store.open(s3, name)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from clients import Clients, code_of
 
-from athena_bench.glue import Glue
+from athena_bench.glue import MOST_CREATED, MOST_LISTED, Glue
 from athena_bench.server import Server
 
 TABLE: Any = {"DatabaseName": "curated", "TableName": "orders"}
@@ -265,6 +265,24 @@ def test_segments_divide_the_partitions(aws: Clients) -> None:
     segments = [values_of(aws, Segment={"SegmentNumber": n, "TotalSegments": 3}) for n in range(3)]
     assert sorted(value for segment in segments for value in segment) == [[str(number)] for number in range(10)]
     assert all(segments)
+
+
+def test_partitions_are_listed_page_by_page(aws: Clients) -> None:
+    create_table(aws, {"day": "string"})
+    days = [[f"{number:04}"] for number in range(MOST_LISTED + 1)]
+    for begin in range(0, len(days), MOST_CREATED):
+        create_partitions(aws, *days[begin : begin + MOST_CREATED])
+    first: Any = aws.glue.get_partitions(**TABLE)
+    assert len(first["Partitions"]) == MOST_LISTED
+    assert len(aws.glue.get_partitions(**TABLE, MaxResults=7)["Partitions"]) == 7
+    assert values_of(aws) == days
+
+
+def test_more_partitions_than_a_batch_takes_are_refused(aws: Clients) -> None:
+    create_table(aws, {"day": "string"})
+    inputs: Any = [{"Values": [str(number)]} for number in range(MOST_CREATED + 1)]
+    assert code_of(aws.glue.batch_create_partition, **TABLE, PartitionInputList=inputs) == "ValidationException"
+    assert values_of(aws) == []
 
 
 def test_partitions_are_created_read_changed_and_deleted(aws: Clients) -> None:

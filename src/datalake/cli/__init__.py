@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from datalake.cli import asking, checking, landing, orchestrating, packaging, quality, watching
+from datalake.cli import asking, checking, landing, orchestrating, packaging, quality, tables, watching
 from datalake.errors import DatalakeError
 
 app = typer.Typer(
@@ -27,12 +27,17 @@ app.command("summary")(asking.summary)
 app.command("cost")(asking.cost)
 app.command("monitor")(watching.monitor)
 app.command("package")(packaging.package)
+app.command("register")(tables.register_partitions)
 
 quality_app = typer.Typer(help="The quality rules: what they found, and their form for Glue.", no_args_is_help=True)
 quality_app.command("report")(quality.report_quality)
 quality_app.command("publish")(quality.publish_quality)
 quality_app.command("dqdl")(quality.print_ruleset)
 app.add_typer(quality_app, name="quality")
+
+table_app = typer.Typer(help="Tables with a partition strategy on Athena.", no_args_is_help=True)
+table_app.command("create")(tables.create_table)
+app.add_typer(table_app, name="table")
 
 
 def main() -> None:

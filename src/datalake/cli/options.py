@@ -41,6 +41,18 @@ def require_local(target: Target, command: str) -> None:
         )
 
 
+def require_athena(target: Target, command: str) -> None:
+    """Refuse the local target for a command that is about tables on Athena.
+
+    Raises:
+        DatalakeError: the target is the local one.
+    """
+    if target is Target.local:
+        raise DatalakeError(
+            f"`datalake {command}` is about tables on Athena; DuckDB needs none of it. Name a target, as --target dev."
+        )
+
+
 def to_read(root: Path) -> FolderStore:
     """Return the store at `root` without making a folder that is not there."""
     return FolderStore.open(root) if root.exists() else FolderStore(root)

@@ -28,7 +28,7 @@ from datalake.errors import BucketError, ChainError
 from datalake.glue_job import GIVE_UP_AFTER, start, wait
 from datalake.ledger import check
 from datalake.sources import load_sources
-from datalake.targets import Target, open_glue, open_ledger, open_store
+from datalake.targets import Target, open_client, open_ledger, open_store
 
 
 def run(
@@ -109,7 +109,7 @@ def process(
     """Run a Glue job, once for each token, and await its end; ends with 1 where it fails."""
     input_path = input_path or _location("raw")
     output_path = output_path or _location("curated_db")
-    with open_glue() as client:
+    with open_client("glue") as client:
         run_id = start(client, job, input_path=input_path, output_path=output_path, token=token)
         console.print(f"Run {run_id} of {escape(job)}.", soft_wrap=True, highlight=False)
         if not is_awaited:

@@ -18,7 +18,7 @@ from datalake.cli.options import OfTarget, Project, Root, console, table_style, 
 from datalake.errors import DatalakeError, DeclarationError
 from datalake.lake import open_lake
 from datalake.quality import RESULTS, Result, junit, load_rules, masked, publish, read_results, report, ruleset
-from datalake.targets import Target, open_athena, open_cloudwatch
+from datalake.targets import Target, open_athena, open_client
 
 
 class Stage(StrEnum):
@@ -54,7 +54,7 @@ def report_quality(
 def publish_quality(root: Root, target: OfTarget = Target.local) -> None:
     """Send the results to CloudWatch, each model's under its context, e.g. orders_quality."""
     results = _quality_results(target, root)
-    with open_cloudwatch() as client:
+    with open_client("cloudwatch") as client:
         sent = publish(client, results, datetime.now(UTC))
     console.print(f"Sent {sent:,} figures to CloudWatch.")
 

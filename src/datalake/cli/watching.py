@@ -15,7 +15,7 @@ from datalake.alerts import load_alerts
 from datalake.cli.options import console, table_style
 from datalake.errors import BucketError
 from datalake.monitor import STREAM, WORKGROUPS, Finding, State, Watched, evaluate, job_names
-from datalake.targets import open_cloudwatch, open_glue, open_history
+from datalake.targets import open_client, open_history
 
 _COLOURS = {State.ok: "green", State.alarm: "red", State.insufficient_data: "yellow"}
 
@@ -44,7 +44,7 @@ def monitor(
         else alert
         for alert in load_alerts()
     ]
-    with open_cloudwatch() as cloudwatch, open_glue() as glue, open_history() as (athena, _):
+    with open_client("cloudwatch") as cloudwatch, open_client("glue") as glue, open_history() as (athena, _):
         watched = Watched(
             jobs=tuple(job or job_names(glue, job_prefix)),
             workgroups=tuple(workgroup or WORKGROUPS),
