@@ -14,6 +14,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from datalake.errors import JobArgumentError, JobBusyError, JobFailedError, JobNotFoundError, JobUnfinishedError
@@ -39,6 +40,9 @@ _ENDS_WITHOUT_SUCCESS = ("FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED")
 
 _TOKEN = "--RUN_TOKEN"
 
+_REMEMBERED = timedelta(days=7)
+"""How far back a token is looked for, so that a start's cost does not grow with the job's history."""
+
 _PAGE = 200
 """The most runs that GetJobRuns gives at once."""
 
@@ -63,8 +67,8 @@ class Succeeded:
 def start(client: GlueClient, job: str, *, input_path: str, output_path: str, token: str | None = None) -> str:
     """Start a run of a job and return its id at once, without waiting for its end.
 
-    The run with the token is found among all that Glue still knows (365 days, 200 runs a request), whatever became of
-    it: to run a failed one again, give another token.
+    The run with the token is found among those of the last 7 days, whatever became of it: to run a failed one again,
+    give another token.
 
     Args:
         client: boto3's client of Glue.
@@ -173,7 +177,10 @@ def runs(client: GlueClient, job: str) -> Iterator[JobRunTypeDef]:
 
 def _started(client: GlueClient, job: str, arguments: dict[str, str]) -> str | None:
     """Return the id of the newest run with the token, or None."""
+    oldest = datetime.now(UTC) - _REMEMBERED
     for run in runs(client, job):
+        if run["StartedOn"] < oldest:
+            return None
         given = run.get("Arguments", {})
         if given.get(_TOKEN) != arguments[_TOKEN]:
             continue

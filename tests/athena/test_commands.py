@@ -64,6 +64,25 @@ def test_bucket_that_is_not_named_or_not_there_is_told(athena_lake: AthenaLake, 
     assert said.startswith("datalake: The lake's bucket nowhere can't be used: there is none of that name.")
 
 
+USER = (
+    b'{"user_id":"u1","customer_id":"c1","email":"a@b.c","phone":"1","newsletter":"true",'
+    b'"created_at":"2024-01-15T10:00:00Z","updated_at":"2024-01-15T10:00:00Z"}\n'
+)
+
+
+def test_stages_of_the_daily_run_keep_what_dbt_wrote_in_the_bucket(athena_lake: AthenaLake) -> None:
+    athena_lake.store.put("raw/users/year=2024/month=01/day=15/hour=10/a.json", USER)
+    target = {"DBT_TARGET_PATH": str(athena_lake.folder / "target"), "DBT_PROFILES_DIR": "tests/python/profiles"}
+    said = run(athena_lake, "datalake", "run", "--stage", "raw", "--stage", "users", "--run", "nightly", **target)
+    assert "raw done in" in said
+    assert "users done in" in said
+    assert athena_lake.keys("state/") == [
+        "state/runs/nightly/manifest.json",
+        "state/runs/nightly/users/run_results.json",
+    ]
+    assert athena_lake.rows("select user_id from curated_db.users") == [("u1",)]
+
+
 def test_program_of_the_readme_runs(athena_lake: AthenaLake) -> None:
     (program,) = (each for each in PROGRAMS if "boto3" in each)
     printed = run_program(program, athena_lake.bench.environment)

@@ -100,7 +100,7 @@ def test_broken_run_is_resumed_and_ends_as_a_build(tmp_path: Path) -> None:
     lake = land(Lake(tmp_path / "lake"))
     said = run(lake, fails=True, calendar_start="no date")
     assert "beside_orders done in" in said
-    assert "metrics broken in" in said
+    assert "metrics broken after" in said
     assert "  dim_date: Runtime Error in model dim_date" in said
     assert "checks" not in said
     assert said.endswith("Nothing after it was run. Mend it, then go on with `datalake run --resume`.\n")

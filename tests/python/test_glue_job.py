@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -104,6 +105,14 @@ def test_token_is_found_behind_a_page_of_runs(glue: Any, job: str) -> None:
         put_run(job, Arguments=arguments("another"))
     old = put_run(job, Arguments=arguments("old"))
     assert start(glue, job, token="old", **PATHS) == old
+
+
+def test_token_is_looked_for_in_a_week_of_runs_and_no_further(glue: Any, job: str) -> None:
+    now = datetime.now(UTC)
+    young = put_run(job, StartedOn=now - timedelta(days=6, hours=23), Arguments=arguments("young"))
+    old = put_run(job, StartedOn=now - timedelta(days=7, hours=1), Arguments=arguments("old"))
+    assert start(glue, job, token="young", **PATHS) == young
+    assert start(glue, job, token="old", **PATHS) != old
 
 
 def test_newest_run_of_a_token_is_found_where_glue_itself_tried_it_again(glue: Any, job: str) -> None:

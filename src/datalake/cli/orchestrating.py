@@ -81,8 +81,9 @@ def _check(target: Target, root: Path, project: Path) -> Counter[str]:
 
 def _told(outcome: Outcome) -> Outcome:
     counts = ", ".join(f"{count:,} {what}" for what, count in sorted(outcome.counts.items()) if count)
-    state = "[red]broken[/]" if outcome.is_broken else "done"
-    console.print(f"{outcome.stage} {state} in {outcome.seconds:.1f} s: {counts or 'nothing to do'}", highlight=False)
+    state = "[red]broken[/] after" if outcome.is_broken else "done in"
+    told = f": {counts}" if counts else ""
+    console.print(f"{outcome.stage} {state} {outcome.seconds:.1f} s{told}", highlight=False)
     for name, why in outcome.failures:
         console.print(f"  [red]{escape(name)}[/]: {escape(why)}", soft_wrap=True, highlight=False)
     return outcome
