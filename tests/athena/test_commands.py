@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 from athena_lakes import BUCKET, WORKGROUP, AthenaLake
-from lakes import BIN, PROJECT
-from test_readme import PROGRAMS, run_program
+from lakes import PROJECT, Lake
+from test_readme import PROGRAMS
 
 from datalake.cost import read_history
 
@@ -23,28 +21,22 @@ ORDER = (
 KEY = "raw/orders/year=2024/month=01/day=15/hour=10/a.json"
 
 
-def run(athena_lake: AthenaLake, *command: str, fails: bool = False, **environment: str) -> str:
-    """Run a command in the project's folder and return what it prints."""
-    done = subprocess.run(
-        [BIN / command[0], *command[1:]],
-        cwd=PROJECT,
-        env={**os.environ, **athena_lake.environment, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+def run(athena_lake: AthenaLake, *arguments: str, fails: bool = False, **environment: str) -> str:
+    """Run `datalake` and return what it prints."""
+    said = Lake(athena_lake.folder).datalake(
+        *arguments, fails=fails, environment={**athena_lake.environment, **environment}
     )
-    assert (done.returncode != 0) == fails, done.stdout
-    assert "Traceback" not in done.stdout
-    return done.stdout
+    assert "Traceback" not in said
+    return said
 
 
 def test_check_and_query(athena_lake: AthenaLake) -> None:
     athena_lake.store.put(KEY, ORDER)
     athena_lake.store.put(f"{KEY}.gz", b"no gzip")
-    said = run(athena_lake, "datalake", "check")
+    said = run(athena_lake, "check")
     assert "Checked 2 new files with 2 rows." in said
     assert f"broken {KEY}.gz: Not gzip" in said
-    said = run(athena_lake, "datalake", "query", "select file, rows + 41 as answer, reason from curated_db.raw_files")
+    said = run(athena_lake, "query", "select file, rows + 41 as answer, reason from curated_db.raw_files")
     assert "answer" in said
     assert "42" in said
     assert "not_gzip" in said
@@ -52,15 +44,15 @@ def test_check_and_query(athena_lake: AthenaLake) -> None:
 
 
 def test_check_of_an_empty_bucket_asks_whether_it_is_the_one(athena_lake: AthenaLake) -> None:
-    said = run(athena_lake, "datalake", "check", "--target", "prod", DATALAKE_TARGET="local")
+    said = run(athena_lake, "check", "--target", "prod", DATALAKE_TARGET="local")
     assert f"There is no folder raw/ in s3://{BUCKET}; is DATALAKE_BUCKET the one you mean?" in said
 
 
 @pytest.mark.parametrize("command", [("check",), ("query", "select 1"), ("example",)], ids=lambda command: command[0])
 def test_bucket_that_is_not_named_or_not_there_is_told(athena_lake: AthenaLake, command: tuple[str, ...]) -> None:
-    said = run(athena_lake, "datalake", *command, fails=True, DATALAKE_BUCKET="")
+    said = run(athena_lake, *command, fails=True, DATALAKE_BUCKET="")
     assert said == "datalake: The lake's bucket is not named. Set DATALAKE_BUCKET, or take the target local.\n"
-    said = run(athena_lake, "datalake", *command, fails=True, DATALAKE_BUCKET="nowhere")
+    said = run(athena_lake, *command, fails=True, DATALAKE_BUCKET="nowhere")
     assert said.startswith("datalake: The lake's bucket nowhere can't be used: there is none of that name.")
 
 
@@ -72,8 +64,8 @@ USER = (
 
 def test_stages_of_the_daily_run_keep_what_dbt_wrote_in_the_bucket(athena_lake: AthenaLake) -> None:
     athena_lake.store.put("raw/users/year=2024/month=01/day=15/hour=10/a.json", USER)
-    target = {"DBT_TARGET_PATH": str(athena_lake.folder / "target"), "DBT_PROFILES_DIR": "tests/python/profiles"}
-    said = run(athena_lake, "datalake", "run", "--stage", "raw", "--stage", "users", "--run", "nightly", **target)
+    stages = ("--stage", "raw", "--stage", "users", "--run", "nightly")
+    said = run(athena_lake, "run", *stages, DBT_TARGET_PATH=str(athena_lake.folder / "target"))
     assert "raw done in" in said
     assert "users done in" in said
     assert athena_lake.keys("state/") == [
@@ -85,37 +77,37 @@ def test_stages_of_the_daily_run_keep_what_dbt_wrote_in_the_bucket(athena_lake: 
 
 def test_program_of_the_readme_runs(athena_lake: AthenaLake) -> None:
     (program,) = (each for each in PROGRAMS if "boto3" in each)
-    printed = run_program(program, athena_lake.bench.environment)
+    printed = Lake(athena_lake.folder).run("python", "-c", program, environment=athena_lake.bench.environment)
     assert printed == "2024-01-15 12.50\n0 bytes, 0.000048 dollars\n"
 
 
 def test_workgroup_that_is_not_there_is_told(athena_lake: AthenaLake) -> None:
-    said = run(athena_lake, "datalake", "query", "select 1", fails=True, DATALAKE_WORKGROUP="nowhere")
+    said = run(athena_lake, "query", "select 1", fails=True, DATALAKE_WORKGROUP="nowhere")
     assert said == "datalake: Athena refused the statement: WorkGroup nowhere is not found.\n"
 
 
 def test_aws_out_of_reach_is_told_in_a_sentence(athena_lake: AthenaLake) -> None:
-    said = run(athena_lake, "datalake", "cost", "--target-path", "nowhere", fails=True)
+    said = run(athena_lake, "cost", "--target-path", "nowhere", fails=True)
     assert (
         said
         == "datalake: There is no nowhere/run_results.json. Run `dbt build`, or name dbt's folder with --target-path.\n"
     )
-    said = run(athena_lake, "datalake", "check", fails=True, AWS_ENDPOINT_URL="http://localhost:9")
+    said = run(athena_lake, "check", fails=True, AWS_ENDPOINT_URL="http://localhost:9")
     assert said.startswith("datalake: AWS could not do it: Could not connect to the endpoint URL")
 
 
 def test_query_that_fails_says_why(athena_lake: AthenaLake) -> None:
-    assert "Column 'nothing' cannot be resolved" in run(athena_lake, "datalake", "query", "select nothing", fails=True)
+    assert "Column 'nothing' cannot be resolved" in run(athena_lake, "query", "select nothing", fails=True)
 
 
 @pytest.mark.parametrize("sql", ["drop table curated_db.raw_files", "explain analyze delete from curated_db.raw_files"])
 def test_query_cannot_write(athena_lake: AthenaLake, sql: str) -> None:
-    assert "Only one statement that reads may be asked" in run(athena_lake, "datalake", "query", sql, fails=True)
+    assert "Only one statement that reads may be asked" in run(athena_lake, "query", sql, fails=True)
 
 
 @pytest.mark.parametrize("command", [("replay", "orders"), ("summary",)], ids=lambda command: command[0])
 def test_command_of_the_local_lake_alone_is_refused(athena_lake: AthenaLake, command: tuple[str, ...]) -> None:
-    said = run(athena_lake, "datalake", *command, fails=True)
+    said = run(athena_lake, *command, fails=True)
     assert said.startswith(f"datalake: `datalake {command[0]}` knows the local lake only, not the target ci.")
 
 
@@ -148,19 +140,12 @@ def small_project(tmp_path: Path) -> Path:
 
 def test_cost_counts_every_statement_of_a_run(athena_lake: AthenaLake, small_project: Path) -> None:
     athena_lake.store.put(KEY, ORDER)
-    run(athena_lake, "datalake", "check")
-    target = small_project / "target"
-    dbt = (
-        "dbt",
-        "build",
-        "--project-dir",
-        str(small_project),
-        "--profiles-dir",
-        str(PROJECT / "tests/python/profiles"),
-    )
-    run(athena_lake, *dbt)
+    run(athena_lake, "check")
+    build = ("build", "--project-dir", str(small_project))
+    athena_lake.dbt(*build)
     second_run = datetime.now(UTC)
-    run(athena_lake, *dbt)
+    athena_lake.dbt(*build)
+    target = Lake(athena_lake.folder).target
 
     # Of the bench's time only dbt's statements are in the history; what others saw of it is the proof.
     history = [
@@ -168,7 +153,7 @@ def test_cost_counts_every_statement_of_a_run(athena_lake: AthenaLake, small_pro
         for each in read_history(athena_lake.bench.client("athena"), WORKGROUP, second_run)
         if each["Status"]["SubmissionDateTime"] >= second_run
     ]
-    report = json.loads(run(athena_lake, "datalake", "cost", "--json", "--target-path", str(target)))
+    report = json.loads(run(athena_lake, "cost", "--json", "--target-path", str(target)))
     by_kind = {item["kind"]: item for item in report["items"]}
     assert set(by_kind) == {"model", "test", "hooks"}
     assert [item["name"] for item in report["items"]] == ["lengths", "unique_lengths_id", "hooks and run-operations"]
@@ -183,6 +168,6 @@ def test_cost_counts_every_statement_of_a_run(athena_lake: AthenaLake, small_pro
     assert by_kind["model"]["statements"] >= 2
     assert by_kind["model"]["scanned"] > of_model["adapter_response"]["data_scanned_in_bytes"]
 
-    said = run(athena_lake, "datalake", "cost", "--target-path", str(target))
+    said = run(athena_lake, "cost", "--target-path", str(target))
     assert "unique_lengths_id" in said
     assert f"{report['total']['scanned']:,}" in said

@@ -173,13 +173,13 @@ order by id
 
 
 def test_rows_are_printed_as_csv_json_and_a_table(athena_lake: AthenaLake) -> None:
-    said = run(athena_lake, "datalake", "query", ORDERS, "--format", "csv")
+    said = run(athena_lake, "query", ORDERS, "--format", "csv")
     assert said.splitlines()[:4] == ['"id","name","price"', '"1","Ann","1.50"', '"2","",', '"3",,"2.25"']
     assert said.splitlines()[4].startswith("Scanned 0 bytes for 0.0")
-    said = run(athena_lake, "datalake", "query", ORDERS, "--format", "json")
+    said = run(athena_lake, "query", ORDERS, "--format", "json")
     assert json.loads(said.rpartition("]")[0] + "]") == [
         {"id": 1, "name": "Ann", "price": "1.50"},
         {"id": 2, "name": "", "price": None},
         {"id": 3, "name": None, "price": "2.25"},
     ]
-    assert "NULL" in run(athena_lake, "datalake", "query", ORDERS, "--reuse", "5")
+    assert "NULL" in run(athena_lake, "query", ORDERS, "--reuse", "5")

@@ -1,6 +1,6 @@
-"""Runs of dbt and `datalake` that share what costs most: their imports, and a project once parsed.
+"""Runs of dbt and `datalake` that share what costs most: imports, what `warm_dbt` makes, and a project once parsed.
 
-A server process, started with the first run, has both imported and never opens a database. Each run is a fork of it:
+A server process, started with the first run, has the first two and never opens a database. Each run is a fork of it:
 a process of its own, with its own environment and folder, that can be killed. It runs the command's own entry point;
 dbt takes the parsed project from a cache where only the lake's root is another: the root is in no parsed relation, it
 is read when a model runs.
@@ -21,15 +21,20 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from multiprocessing.context import ForkServerProcess
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
-IMPORTED = ("__main__", "dbt.cli.main", "dbt.adapters.duckdb", "dbt.task.build", "datalake.cli", "pandas")
-"""What every run needs; importing it takes seconds."""
+PRELOADED = (
+    *("__main__", "dbt.adapters.athena", "dbt.adapters.duckdb", "dbt.task.build", "datalake.cli", "pandas"),
+    "warm_dbt",
+)
+"""What runs need; importing it takes seconds."""
 
 DECIDE_THE_MANIFEST = ("--vars", "--target", "--profile", "--profiles-dir", "--project-dir")
 NO_PART_OF_THE_MANIFEST = ("DATALAKE_ROOT", "DBT_WRITE_JSON")
@@ -82,11 +87,19 @@ def start_datalake(arguments: Sequence[str], environment: Mapping[str, str], fol
 
 def start_process(work: Callable[..., None], *arguments: object) -> ForkServerProcess:
     """Start a function in a fork of the server; its module must be one that `import` finds."""
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(list(IMPORTED))
-    process = server.Process(target=work, args=arguments, daemon=True)
+    process = _server().Process(target=work, args=arguments, daemon=True)
     process.start()
     return process
+
+
+@functools.cache
+def _server() -> ForkServerContext:
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(list(PRELOADED))
+    # It looks for modules where this process does only if it is told so.
+    with patch.dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)):
+        forkserver.ensure_running()
+    return server
 
 
 @functools.cache

@@ -152,12 +152,25 @@ class Lake:
 
         model_progress, touched_orders and order_tallies are left out: they say how the lake grew, not what it holds.
         """
+        return {name: self.rows(f"from {name} order by all") for name in self._relations()}
+
+    def content_without_times(self) -> dict[str, list[Row]]:
+        """Return what `content` does, without the times at which files were read."""
+        columns = "columns(name -> name not in ('checked_at', 'quarantined_at'))"
+        return {name: self.rows(f"select {columns} from {name} order by all") for name in self._relations()}
+
+    def checksums(self) -> dict[str, Row]:
+        """Return what tells large tables and views apart: the number of rows of each and the sum of their hashes."""
+        sql = "select count(*), sum(hash(relation)::hugeint) from {} as relation"
+        return {name: self.rows(sql.format(name))[0] for name in self._relations()}
+
+    def _relations(self) -> list[str]:
         relations = self.rows(
             "select table_schema, table_name from information_schema.tables "
             "where table_schema in ('curated_db', 'analytics_db') "
             "and table_name not in ('model_progress', 'touched_orders', 'order_tallies') order by all"
         )
-        return {f"{schema}.{name}": self.rows(f"from {schema}.{name} order by all") for schema, name in relations}
+        return [f"{schema}.{name}" for schema, name in relations]
 
 
 TextRow = tuple[str | None, ...]

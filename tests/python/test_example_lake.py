@@ -99,14 +99,6 @@ def test_households_left_out_of_the_customer_database_are_the_unknown_customer(e
     assert {int(customer) % 500 for (customer,) in rows} == {7}
 
 
-def test_second_build_with_nothing_new_changes_nothing(example_lake: Lake) -> None:
-    before = example_lake.content()
-    example_lake.datalake("example")
-    assert "Checked 0 new files" in example_lake.check()
-    example_lake.build()
-    assert example_lake.content() == before
-
-
 def test_summary_tells_tables_accounts_quarantine_and_tests(example_lake: Lake) -> None:
     said = example_lake.datalake("summary", "--results", str(example_lake.target / "run_results.json"))
     assert "curated_db.orders" in said

@@ -6,13 +6,11 @@ As a script, this takes the README's picture of the page that `make docs` made:
 """
 
 import base64
-import os
+import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,20 +18,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import pytest
+from lakes import WITH_ARTIFACTS, Lake
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
-
-from datalake.encode import ndjson
-from datalake.lake import open_lake
-from datalake.landing import land_hourly
-from datalake.ledger import DuckDBLedger, check
-from datalake.sources import load_sources
-from datalake.storage import FolderStore
-
-PROJECT = Path(__file__).parents[2]
-PROGRAMS = Path(sys.executable).parent
 
 RAW_ORDERS = "source.datalake.raw_db.orders"
 ORDERS_PARSED = "model.datalake.orders_parsed"
@@ -81,20 +70,6 @@ return {
 """
 
 
-def run(environment: dict[str, str], program: str, *arguments: str) -> str:
-    """Run a program of the virtual environment in the project's folder and return what it says."""
-    done = subprocess.run(
-        [PROGRAMS / program, *arguments],
-        cwd=PROJECT,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
 @contextmanager
 def chromium() -> Iterator[Chrome]:
     options = ChromeOptions()
@@ -139,9 +114,7 @@ class Made(NamedTuple):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    folder = tmp_path_factory.mktemp("lineage")
-    store = FolderStore.open(folder / "lake")
-    arrived = datetime(2024, 1, 15, 10, tzinfo=UTC)
+    lake = Lake(tmp_path_factory.mktemp("lineage") / "lake")
     order = {
         "order_id": "o1",
         "customer_id": "c1",
@@ -151,31 +124,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         "discount": 0,
         "created_at": "2024-01-15T09:30:00Z",
     }
-    land_hourly(store, "orders", [(arrived, order)], ndjson, ".json.gz")
-    with open_lake(store) as connection:
-        check(store, DuckDBLedger(connection), load_sources(PROJECT / "models/raw"), arrived)
-
-    shutil.copy(PROJECT / "profiles.yml.example", folder / "profiles.yml")
-    environment = {
-        "DATALAKE_ROOT": str(store.root),
-        "DATALAKE_TARGET": "local",
-        "DBT_PROFILES_DIR": str(folder),
-        "DBT_TARGET_PATH": str(folder / "target"),
-        "DBT_LOG_PATH": str(folder / "logs"),
-        "DBT_COLIBRI_NO_VERSION_CHECK": "1",
-    }
-    run(environment, "dbt", "run", "--quiet")
-    run(environment, "dbt", "docs", "generate", "--quiet")
-    output = run(
-        environment,
+    lake.put("raw/orders/year=2024/month=01/day=15/hour=10/orders.json", json.dumps(order).encode() + b"\n")
+    lake.check()
+    lake.dbt("run")
+    lake.dbt("docs", "generate", environment=WITH_ARTIFACTS)
+    output = lake.run(
         "colibri",
         "generate",
         "--disable-telemetry",
-        f"--manifest={folder / 'target/manifest.json'}",
-        f"--catalog={folder / 'target/catalog.json'}",
-        f"--output-dir={folder / 'site'}",
+        f"--manifest={lake.target / 'manifest.json'}",
+        f"--catalog={lake.target / 'catalog.json'}",
+        f"--output-dir={lake.root / 'site'}",
+        environment={"DBT_COLIBRI_NO_VERSION_CHECK": "1"},
     )
-    return Made(folder / "site", output)
+    return Made(lake.root / "site", output)
 
 
 @pytest.fixture(scope="module")

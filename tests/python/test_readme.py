@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from lakes import BIN, PROJECT, Lake
+from lakes import PROJECT, Lake
 
 pytestmark = pytest.mark.server
 
 README = (PROJECT / "README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+BUILD, *OTHER_BLOCKS = BLOCKS
 OUTPUT = re.findall(r"```text\n(.*?)```", README, re.DOTALL)[0]
 LINKS = re.findall(r"\]\((?!http)([^)#]+)", README)
 
@@ -33,40 +31,28 @@ def readers_lake(example_lake: Lake, tmp_path_factory: pytest.TempPathFactory) -
     return Lake(root)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
+def run(lake: Lake, script: str) -> str:
+    return lake.run("bash", "-euo", "pipefail", "-c", script)
+
+
+@pytest.mark.parametrize("block", OTHER_BLOCKS, ids=lambda block: block.splitlines()[0])
 def test_commands_run(block: str, readers_lake: Lake, tmp_path: Path) -> None:
+    run(readers_lake, block.replace("/path/to/a/folder", str(tmp_path)))
+
+
+def test_build_runs_and_changes_nothing_where_nothing_is_new(readers_lake: Lake, example_lake: Lake) -> None:
     # `make test` is what runs this test, so that here it only says what it would do.
-    script = block.replace("make test", "make --dry-run test").replace("/path/to/a/folder", str(tmp_path))
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=PROJECT,
-        env=readers_lake.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
+    said = run(readers_lake, BUILD.replace("make test", "make --dry-run test"))
+    assert "Landed 0 records in 0 new files" in said
+    assert "Checked 0 new files" in said
+    assert readers_lake.checksums() == example_lake.checksums()
 
 
 def test_program_lands_a_record(tmp_path: Path) -> None:
     (program,) = (each for each in PROGRAMS if "boto3" not in each)
-    printed = run_program(program.replace("/path/to/a/folder", str(tmp_path)))
+    printed = Lake(tmp_path).run("python", "-c", program.replace("/path/to/a/folder", str(tmp_path)))
     (landed,) = (tmp_path / "raw" / "orders").rglob("*.json.gz")
     assert printed == f"{(landed.relative_to(tmp_path).as_posix(),)}\n"
-
-
-def run_program(program: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run a program of the README in the project's folder and return what it prints."""
-    done = subprocess.run(
-        [BIN / "python", "-c", program],
-        cwd=PROJECT,
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def test_output_is_what_the_summary_prints(example_lake: Lake) -> None:
