@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+import pytest
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.glue.models import FakeJob, FakeJobRun, glue_backends
 from moto.moto_api import state_manager
 from moto.server import ThreadedMotoServer
+
+from datalake.cli import main
 
 REGION = "us-east-1"
 CREDENTIALS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
@@ -32,6 +36,28 @@ def moto_server() -> Iterator[str]:
 def client(service: str, url: str, **more: Any) -> Any:
     create: Any = boto3.client
     return create(service, endpoint_url=url, region_name=REGION, **CREDENTIALS, **more)
+
+
+class Command:
+    """Runs `datalake` in this process against a moto, and returns how it ended and what it printed."""
+
+    def __init__(self, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+        self._environment = {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_REGION": REGION,
+            **{name.upper(): value for name, value in CREDENTIALS.items()},
+            "COLUMNS": "200",
+        }
+
+    def __call__(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        for name, value in (self._environment | environment).items():
+            self._monkeypatch.setenv(name, value)
+        self._monkeypatch.setattr(sys, "argv", ["datalake", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), *self._capsys.readouterr()
 
 
 @contextmanager

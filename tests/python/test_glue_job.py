@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +15,6 @@ from botocore.exceptions import ReadTimeoutError
 from faulty_s3 import Fault, faulty_s3
 from moto_glue import create_job, put_run, runs_go_on
 
-from datalake.cli import main
 from datalake.errors import JobArgumentError, JobBusyError, JobFailedError, JobNotFoundError, JobUnfinishedError
 from datalake.glue_job import start, wait
 
@@ -284,23 +283,8 @@ def test_run_or_job_that_is_not_there_is_told(glue: Any, job: str) -> None:
 @pytest.fixture
 def process(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Return what runs `datalake process` and returns how it ended and what it printed."""
-    environment = {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_REGION": moto_glue.REGION,
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "DATALAKE_BUCKET": "lake",
-    }
-
-    def run(*options: str, **more: str) -> tuple[int, str, str]:
-        for name, value in (environment | more).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["datalake", "process", *options])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return run
+    monkeypatch.setenv("DATALAKE_BUCKET", "lake")
+    return partial(moto_glue.Command(url, monkeypatch, capsys), "process")
 
 
 def test_command_awaits_the_run_of_a_token(glue: Any, job: str, process: Any) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +15,6 @@ from botocore.stub import Stubber
 from moto_glue import create_job, put_run
 
 from datalake.alerts import Alert, load_alerts
-from datalake.cli import main
 from datalake.cost import TB
 from datalake.monitor import Finding, State, Watched, evaluate, job_names
 
@@ -396,23 +395,7 @@ def test_stream_without_deliveries_has_no_data(cloudwatch: Any) -> None:
 @pytest.fixture
 def monitor(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Return what runs `datalake monitor` and returns how it ended and what it printed."""
-    environment = {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_REGION": moto_glue.REGION,
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "COLUMNS": "200",
-    }
-
-    def run(*options: str, **more: str) -> tuple[int, str, str]:
-        for name, value in (environment | more).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["datalake", "monitor", *options])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return run
+    return partial(moto_glue.Command(url, monkeypatch, capsys), "monitor")
 
 
 def test_command_ends_with_1_where_an_alert_is_in_alarm(job: str, bucket: str, monitor: Any) -> None:
