@@ -9,6 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 export SQL
 
+KILLED := tests/python/test_killed_runs.py
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
 
@@ -29,10 +30,10 @@ test: $(READY) lint browser ## Run every test, those on the local Athena beside 
 
 # Tests start makes of their own, which are no part of this one.
 test-local: $(READY) # The tests that share no local Athena
-	MAKEFLAGS= pytest tests/python tests/athena_bench --ignore tests/athena_bench/test_queries.py
+	MAKEFLAGS= pytest tests/python tests/athena_bench --ignore tests/athena_bench/test_queries.py --ignore $(KILLED)
 
-test-athena: $(READY) # Queries of the local Athena, and the project on it
-	MAKEFLAGS= pytest tests/athena_bench/test_queries.py tests/athena
+test-athena: $(READY) # Queries of the local Athena, the project on it, and what makes this half as long as the other
+	MAKEFLAGS= pytest tests/athena_bench/test_queries.py tests/athena $(KILLED)
 
 test-fast: $(READY) ## Run the tests that need no browser and no full build
 	pytest -m "not server"
@@ -43,7 +44,7 @@ test-dbt-athena: $(READY) ## Run dbt-athena's own functional suite on the local 
 soak: $(READY) ## Run the random tests long: 5,000 dirty folders, 1,000 kills, 500 change logs
 	pytest tests/python/test_nothing_lost.py --folders 5000 --seed $(or $(SEED),$$RANDOM)
 	pytest tests/python/test_change_log.py --histories 500 --seed $(or $(SEED),$$RANDOM)
-	pytest tests/python/test_killed_runs.py --kills 1000 --seed $(or $(SEED),$$RANDOM)
+	pytest $(KILLED) --kills 1000 --seed $(or $(SEED),$$RANDOM)
 
 bench: $(READY) $(BENCH_READY) ## Measure the models against other ways, see docs/benchmarks.md
 	python benchmarks/run.py

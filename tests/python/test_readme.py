@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -27,7 +28,8 @@ def words(line: str) -> str:
 def readers_lake(example_lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A lake that a reader may write to."""
     root = tmp_path_factory.mktemp("reader") / "lake"
-    shutil.copytree(example_lake.root, root)
+    shutil.copytree(example_lake.root, root, ignore=shutil.ignore_patterns("raw"))
+    shutil.copytree(example_lake.root / "raw", root / "raw", copy_function=os.link)  # raw files are never changed
     return Lake(root)
 
 
