@@ -388,6 +388,19 @@ def tests(bench: Bench) -> Rows:
     ]
 
 
+def cold_start(bench: Bench) -> Rows:
+    """Time the import of the Lambda function's module, and of the libraries alone that it can't do without."""
+    ways = {
+        "the Lambda function's module": "import datalake.handler",
+        "pydantic and Powertools alone": "import aws_lambda_powertools; from pydantic import BaseModel, TypeAdapter",
+    }
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(max(bench.repeats, 15)):
+        for way, code in ways.items():
+            taken[way].append(run([sys.executable, "-c", code]).seconds)
+    return [(f"Starting Python and importing {way}", f"{median(each) * 1000:.0f} ms") for way, each in taken.items()]
+
+
 def lake_of(bench: Bench) -> Lake:
     """Return the lake that was asked for, made and checked."""
     lake = Lake(bench.folder / f"{bench.orders}-orders-{bench.days}-days", bench.orders, bench.days)
@@ -408,6 +421,7 @@ SECTIONS: dict[str, Callable[[Bench], Rows]] = {
     "growth": growth,
     "landing": landing,
     "tests": tests,
+    "cold_start": cold_start,
 }
 
 
