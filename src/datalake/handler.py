@@ -256,7 +256,7 @@ def _ingest(request: Ingest, context: LambdaContext) -> dict[str, Any]:
 def _process(request: Process, context: LambdaContext) -> dict[str, Any]:
     paths = {
         "inputPath": (request.input_path, f"s3://{required('RAW_DATA_BUCKET')}/", "raw/"),
-        "outputPath": (request.output_path, f"s3://{required('PROCESSED_DATA_BUCKET')}/", "curated/"),
+        "outputPath": (request.output_path, f"s3://{required('PROCESSED_DATA_BUCKET')}/", "curated_db/"),
     }
     for field, (given, bucket, _) in paths.items():
         if given and not given.startswith(bucket):

@@ -225,7 +225,7 @@ def test_process_starts_the_job_once_for_a_request_and_names_its_run() -> None:
     arguments = started[body["jobRunId"]]
     assert (arguments["--INPUT_PATH"], arguments["--OUTPUT_PATH"]) == (
         "s3://raw-data/raw/",
-        "s3://processed-data/curated/",
+        "s3://processed-data/curated_db/",
     )
     assert ask(PROCESS, context) == (200, body)
     assert len(runs()) == len(started)
