@@ -94,19 +94,19 @@ def new_run(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}"
 
 
-def run_chain(store: Store, run_stage: RunStage, now: datetime, resume: bool = False) -> Iterator[Outcome]:
+def run_chain(store: Store, run_stage: RunStage, run: str, resume: bool = False) -> Iterator[Outcome]:
     """Run the stages, and yield what became of each as it ends; the first that breaks is the last.
 
     Args:
         store: the lake.
         run_stage: runs a stage.
-        now: the aware time, which names a new run.
+        run: the name of a new run.
         resume: go on with the last run, from its first stage that is not done.
 
     Raises:
         ChainError: there is nothing to resume.
     """
-    progress = Progress(new_run(now), ())
+    progress = Progress(run, ())
     if resume:
         last = Progress.load(store)
         if last is None or set(STAGES) <= set(last.done):

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import os
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache, partial
 from itertools import islice
@@ -45,6 +44,7 @@ from datalake.ingest import ingest
 from datalake.settings import analysts_workgroup, required, sources_folder
 from datalake.sources import RawTable, load_sources
 from datalake.storage import S3Store
+from datalake.values import as_json
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -297,30 +297,12 @@ def _results(answer: Answer, max_rows: int) -> tuple[list[dict[str, Any]], bool]
     results: list[dict[str, Any]] = []
     size = 0
     for row in islice(answer.rows, max_rows + 1):
-        result = dict(zip(names, map(_as_json, row), strict=True))
+        result = dict(zip(names, map(as_json, row), strict=True))
         size += len(json.dumps(json.dumps(result)))  # the body is text within the answer
         if len(results) == max_rows or size > _ANSWER_BYTES:
             return results, True
         results.append(result)
     return results, False
-
-
-def _as_json(value: object) -> object:
-    """Return a value as JSON holds it exactly: decimals and times as text."""
-    match value:
-        case Decimal():
-            return format(value, "f")
-        case datetime() | date() | time():
-            return value.isoformat()
-        case bytes():
-            return value.hex()
-        case float() if not math.isfinite(value):
-            return str(value)
-        case list():
-            return list(map(_as_json, value))
-        case dict():
-            return {str(name): _as_json(each) for name, each in value.items()}
-    return value
 
 
 @cache

@@ -19,7 +19,7 @@ from datalake.settings import workgroup
 from datalake.storage import FolderStore, S3Store, Store
 
 if TYPE_CHECKING:
-    from mypy_boto3_athena import AthenaClient
+    pass
 
 
 class Target(StrEnum):
@@ -85,17 +85,6 @@ def open_athena() -> Iterator[Athena]:
 
 
 @contextmanager
-def open_history() -> Iterator[tuple[AthenaClient, str]]:
-    """Open the workgroup's history: boto3's client of Athena and the workgroup's name.
-
-    Raises:
-        AwsError: AWS could not be reached, or refused a request.
-    """
-    with errors_told():
-        yield client("athena"), workgroup()
-
-
-@contextmanager
 def open_client(service: str) -> Iterator[Any]:
     """Open boto3's client of a service of AWS, e.g. glue.
 
@@ -106,15 +95,18 @@ def open_client(service: str) -> Iterator[Any]:
         yield client(service)
 
 
-def lake_bucket() -> str:
+def lake_bucket(otherwise: str = "take the target local") -> str:
     """Return the name of the lake's bucket.
+
+    Args:
+        otherwise: what a person may do in place of naming it.
 
     Raises:
         BucketError: none is named.
     """
     name = os.environ.get("DATALAKE_BUCKET")
     if not name:
-        raise BucketError("The lake's bucket is not named. Set DATALAKE_BUCKET, or take the target local.")
+        raise BucketError(f"The lake's bucket is not named. Set DATALAKE_BUCKET, or {otherwise}.")
     return name
 
 

@@ -6,6 +6,7 @@ Athena names a column's type, but of an array, a map or a row not what is in it,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -68,6 +69,27 @@ _READERS: dict[str, Reader] = {
     "varbinary": bytes.fromhex,
     "json": orjson.loads,
 }
+
+
+def as_json(value: object) -> object:
+    """Return a value as JSON holds it exactly: what JSON has no like of as text, a decimal with all its digits."""
+    match value:
+        case Decimal():
+            return format(value, "f")
+        case date() | time():
+            return value.isoformat()
+        case bytes():
+            return value.hex()
+        case float() if not math.isfinite(value):
+            return str(value)
+        case list() | tuple():
+            return list(map(as_json, value))
+        case dict():
+            return {str(name): as_json(each) for name, each in value.items()}
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return str(value)
 
 
 def _by_look(text: str) -> Any:  # noqa: ANN401 - any value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,11 @@ from lakes import Lake
 from selected import models_of
 from test_dirt import FILES, THRESHOLDS
 
-from datalake.chain import SIDE_BY_SIDE, STAGES, Outcome, Progress, run_chain
+from datalake.chain import SIDE_BY_SIDE, STAGES, Outcome, Progress, new_run, run_chain
 from datalake.errors import ChainError
 from datalake.storage import FolderStore
 
-NOW = datetime(2024, 1, 16, 2, tzinfo=UTC)
+RUN = "2024-01-16T02-00-00Z"
 DONE = Counter(success=1)
 
 
@@ -37,33 +37,37 @@ def store(tmp_path: Path) -> FolderStore:
     return FolderStore.open(tmp_path)
 
 
+def test_run_is_named_by_the_time_in_utc() -> None:
+    assert new_run(datetime(2024, 1, 16, 3, tzinfo=timezone(timedelta(hours=1)))) == RUN
+    assert new_run(datetime(2024, 1, 16, 2, tzinfo=UTC)) == RUN
+
+
 def test_chain_stops_at_the_broken_stage_and_resumes_from_it(store: FolderStore) -> None:
     breaking, mended, after = Stages("metrics"), Stages(), Stages()
-    outcomes = list(run_chain(store, breaking, NOW))
+    outcomes = list(run_chain(store, breaking, RUN))
     assert [outcome.is_broken for outcome in outcomes] == [False, False, False, True]
-    name = "2024-01-16T02-00-00Z"
-    assert breaking.run == [(stage, name) for stage in STAGES[:4]]
-    assert len(list(run_chain(store, mended, NOW.replace(day=17), resume=True))) == 2
-    assert mended.run == [("metrics", name), ("checks", name)]
-    with pytest.raises(ChainError, match=f"^There is nothing to resume: the last run, {name}, is done"):
-        list(run_chain(store, after, NOW, resume=True))
+    assert breaking.run == [(stage, RUN) for stage in STAGES[:4]]
+    assert len(list(run_chain(store, mended, "another", resume=True))) == 2
+    assert mended.run == [("metrics", RUN), ("checks", RUN)]
+    with pytest.raises(ChainError, match=f"^There is nothing to resume: the last run, {RUN}, is done"):
+        list(run_chain(store, after, RUN, resume=True))
     assert after.run == []
 
 
 def test_killed_chain_resumes_at_the_first_stage_that_is_not_done(store: FolderStore) -> None:
-    outcomes = run_chain(store, Stages(), NOW)
+    outcomes = run_chain(store, Stages(), RUN)
     assert [next(outcomes).stage for _ in range(2)] == ["raw", "orders"]
     del outcomes
     resumed = Stages()
-    list(run_chain(store, resumed, NOW, resume=True))
+    list(run_chain(store, resumed, RUN, resume=True))
     assert [stage for stage, _ in resumed.run] == ["beside_orders", "metrics", "checks"]
 
 
 def test_chain_without_a_run_before_has_nothing_to_resume(store: FolderStore) -> None:
     with pytest.raises(ChainError, match="no run has begun yet"):
-        list(run_chain(store, Stages(), NOW, resume=True))
-    list(run_chain(store, Stages(), NOW))
-    assert Progress.load(store) == Progress("2024-01-16T02-00-00Z", STAGES)
+        list(run_chain(store, Stages(), RUN, resume=True))
+    list(run_chain(store, Stages(), RUN))
+    assert Progress.load(store) == Progress(RUN, STAGES)
 
 
 @pytest.mark.server

@@ -132,7 +132,7 @@ def test_query_prints_json_that_keeps_every_digit(run: Run, checked: Lake) -> No
             "list": [1, None],
             "row": {"at": "10:00:00"},
             "huge": 170141183460469231731,
-            "nan": None,
+            "nan": "nan",
             "bytes": "6869",
             "map": {"2024-01-01": "1.5"},
         }

@@ -322,4 +322,6 @@ def test_command_ends_with_1_where_the_run_fails_or_is_not_at_its_end(job: str, 
 
 def test_command_says_what_is_missing(process: Any) -> None:
     assert process("nothing")[2].startswith("datalake: There is no Glue job nothing")
-    assert process("nothing", DATALAKE_BUCKET="")[2].startswith("datalake: The job's locations are not named.")
+    assert process("nothing", DATALAKE_BUCKET="")[2].startswith(
+        "datalake: The lake's bucket is not named. Set DATALAKE_BUCKET, or give --input-path and"
+    )

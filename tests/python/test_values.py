@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datalake.values import reader
+from datalake.values import as_json, reader
 
 PLAIN = {
     ("boolean", "true"): True,
@@ -134,3 +134,27 @@ def test_shape_of_any_nested_value_is_found_by_its_look(value: Any) -> None:
 @given(st.lists(st.dictionaries(TEXTS, st.none() | st.lists(st.none() | st.integers()))))
 def test_any_value_of_a_given_type_comes_back(value: Any) -> None:
     assert reader("array(map(varchar, array(bigint)))")(written(value)) == value
+
+
+def test_values_in_json_lose_nothing() -> None:
+    assert as_json(
+        {
+            "price": Decimal("1.10"),
+            "large": Decimal("1E+3"),
+            "day": date(2024, 2, 29),
+            "at": datetime(2024, 1, 15, 10, tzinfo=UTC),
+            "bytes": b"he",
+            "none": float("nan"),
+            "list": [1, None, True, (1.5, "a")],
+            3: ZoneInfo("UTC"),
+        }
+    ) == {
+        "price": "1.10",
+        "large": "1000",
+        "day": "2024-02-29",
+        "at": "2024-01-15T10:00:00+00:00",
+        "bytes": "6865",
+        "none": "nan",
+        "list": [1, None, True, [1.5, "a"]],
+        "3": "UTC",
+    }

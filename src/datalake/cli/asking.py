@@ -19,8 +19,9 @@ from datalake.cli.rows import Form, print_rows
 from datalake.cost import DOLLARS_PER_TB, Report, bill, read_history, read_run
 from datalake.errors import DatalakeError
 from datalake.lake import open_lake
+from datalake.settings import workgroup
 from datalake.summary import Summary, summarize
-from datalake.targets import Target, open_athena, open_history
+from datalake.targets import Target, open_athena, open_client
 
 
 def query(
@@ -84,8 +85,8 @@ def cost(
     if run.adapter != "athena":
         console.print(f"Nothing to pay: the last run was on {run.adapter}, on this machine; only Athena sends a bill.")
         return
-    with open_history() as (client, workgroup):
-        report = bill(run, read_history(client, workgroup, run.started_at))
+    with open_client("athena") as client:
+        report = bill(run, read_history(client, workgroup(), run.started_at))
     if as_json:
         print(json.dumps(report.as_dict(), indent=2))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +23,11 @@ from datalake.chain import (
     timed,
 )
 from datalake.cli.options import OfTarget, Project, Root, console
-from datalake.errors import BucketError, ChainError
+from datalake.errors import ChainError
 from datalake.glue_job import GIVE_UP_AFTER, start, wait
 from datalake.ledger import check
 from datalake.sources import load_sources
-from datalake.targets import Target, open_client, open_ledger, open_store
+from datalake.targets import Target, lake_bucket, open_client, open_ledger, open_store
 
 
 def run(
@@ -40,7 +39,7 @@ def run(
         bool, typer.Option("--resume", help="Go on with the last run, from the stage that broke.")
     ] = False,
     name: Annotated[
-        str | None, typer.Option("--run", help="The run's name, for stages that are jobs of one workflow.")
+        str | None, typer.Option("--run", help="The run's name, e.g. of the workflow whose jobs run its stages.")
     ] = None,
     variables: Annotated[str, typer.Option("--vars", help="Vars of dbt, as YAML.")] = "{}",
     project: Project = Path(),
@@ -50,8 +49,8 @@ def run(
     for each in stage or ():
         if each not in (*STAGES, *SIDE_BY_SIDE):
             raise ChainError(f"There is no stage {each}; there are {', '.join((*STAGES, *SIDE_BY_SIDE))}.")
-    if stage and resume:
-        raise ChainError("Give --resume, which goes on with the whole chain, or --stage, but not both.")
+    if resume and (stage or name):
+        raise ChainError("Give --resume alone, without --stage and --run: it goes on with the chain of the last run.")
 
     with open_store(target, root) as store, environment(DATALAKE_ROOT=str(root), DATALAKE_TARGET=target):
 
@@ -61,11 +60,8 @@ def run(
                 return timed(each, lambda: _check(target, root, project))
             return run_dbt(store, each, of, project, ["--target", target, "--vars", variables])
 
-        now = datetime.now(UTC)
-        if stage:
-            outcomes = run_stages(stage, name or new_run(now), run_stage)
-        else:
-            outcomes = run_chain(store, run_stage, now, resume)
+        name = name or new_run(datetime.now(UTC))
+        outcomes = run_stages(stage, name, run_stage) if stage else run_chain(store, run_stage, name, resume)
         broken = [outcome for outcome in map(_told, outcomes) if outcome.is_broken]
     if broken:
         again = f"run --stage {broken[0].stage}" if stage else "run --resume"
@@ -127,9 +123,4 @@ def process(
 
 
 def _location(folder: str) -> str:
-    bucket = os.environ.get("DATALAKE_BUCKET")
-    if not bucket:
-        raise BucketError(
-            "The job's locations are not named. Set DATALAKE_BUCKET, or give --input-path, --output-path."
-        )
-    return f"s3://{bucket}/{folder}/"
+    return f"s3://{lake_bucket('give --input-path and --output-path')}/{folder}/"

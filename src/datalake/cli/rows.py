@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from rich.table import Table
 
 from datalake.cli.options import console
 from datalake.errors import DatalakeError
+from datalake.values import as_json
 
 Rows = Iterator[Sequence[Any]]
 
@@ -82,22 +82,7 @@ def _print_json(columns: Sequence[str], rows: Rows) -> None:
 
 
 def _json(value: Any) -> str:  # noqa: ANN401 - any value of an engine
-    return json.dumps(_in_json(value), ensure_ascii=False, allow_nan=False)
-
-
-def _in_json(value: Any) -> Any:  # noqa: ANN401 - any value of an engine
-    """Return a value as JSON can hold it: a decimal keeps its digits as a text, a float that is no number is null."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case None | bool() | int() | str():
-            return value
-        case list() | tuple():
-            return [_in_json(item) for item in value]
-        case dict():
-            return {_text(name): _in_json(of) for name, of in value.items()}
-        case _:
-            return _text(value)
+    return json.dumps(as_json(value), ensure_ascii=False, allow_nan=False)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any value of an engine

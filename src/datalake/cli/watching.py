@@ -13,9 +13,8 @@ from rich.table import Table
 
 from datalake.alerts import load_alerts
 from datalake.cli.options import console, table_style
-from datalake.errors import BucketError
 from datalake.monitor import STREAM, WORKGROUPS, Finding, State, Watched, evaluate, job_names
-from datalake.targets import open_client, open_history
+from datalake.targets import lake_bucket, open_client
 
 _COLOURS = {State.ok: "green", State.alarm: "red", State.insufficient_data: "yellow"}
 
@@ -36,15 +35,14 @@ def monitor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Show the state of each alert: jobs, queries, the bucket, the stream; ends with 1 where one is in ALARM."""
-    if not bucket:
-        raise BucketError("The lake's bucket is not named. Set DATALAKE_BUCKET, or give --bucket.")
+    bucket = bucket or lake_bucket("give --bucket")
     alerts = [
         alert.model_copy(update={"threshold": dpu_hours})
         if dpu_hours is not None and alert.measure == "dpu_hours"
         else alert
         for alert in load_alerts()
     ]
-    with open_client("cloudwatch") as cloudwatch, open_client("glue") as glue, open_history() as (athena, _):
+    with open_client("cloudwatch") as cloudwatch, open_client("glue") as glue, open_client("athena") as athena:
         watched = Watched(
             jobs=tuple(job or job_names(glue, job_prefix)),
             workgroups=tuple(workgroup or WORKGROUPS),
