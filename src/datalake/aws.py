@@ -12,14 +12,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from datalake.errors import AwsError
 
 
-def client(service: str) -> Any:  # noqa: ANN401 - the clients have no common type
-    """Return boto3's client of a service, in the region that `AWS_REGION` names, by default us-east-1."""
+def client(service: str, **settings: Any) -> Any:  # noqa: ANN401 - the clients have no common type
+    """Return boto3's client of a service, in the region that `AWS_REGION` names, by default us-east-1.
+
+    Args:
+        service: the service's name.
+        settings: of botocore's Config, beside those that all clients have.
+    """
     import boto3  # a third of a second, of no use on the local target
     from botocore.config import Config
 
     session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION") or "us-east-1")  # as in profiles.yml
     # A check reads as many files at once as it has threads, 32 at most.
-    config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
+    common: dict[str, Any] = {"retries": {"mode": "standard", "max_attempts": 5}, "max_pool_connections": 32}
+    config = Config(**common | settings)
     return session.client(service, config=config)
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from datalake.cli import asking, checking, landing, orchestrating, packaging, quality, tables, watching
+from datalake.cli import asking, checking, examining, landing, orchestrating, packaging, quality, tables, watching
 from datalake.errors import DatalakeError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("query")(asking.query)
 app.command("summary")(asking.summary)
 app.command("cost")(asking.cost)
 app.command("monitor")(watching.monitor)
+app.command("doctor")(examining.doctor)
 app.command("package")(packaging.package)
 app.command("register")(tables.register_partitions)
 
