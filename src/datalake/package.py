@@ -1,8 +1,8 @@
-"""The zip of the Lambda functions `datalake.handler.handle` and `datalake.arrivals.handle`.
+"""The zip of the Lambda functions, `handle` of `datalake.handler`, `datalake.arrivals` and `datalake.watch`.
 
-It holds the modules that the two reach, the source YAML, and the packages of the extra `lambda` in `pyproject.toml`
-with what they need, at the versions and hashes of `requirements.lock`. boto3 is in Lambda's runtime. The same input
-makes the same bytes, so that nothing is deployed anew that did not change.
+It holds the modules that these reach, `alerts.yml` and the source YAML, and the packages of the extra `lambda` in
+`pyproject.toml` with what they need, at the versions and hashes of `requirements.lock`. boto3 is in Lambda's runtime.
+The same input makes the same bytes, so that nothing is deployed anew that did not change.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MOST_BYTES = 250 << 20
 
 _PLATFORM = "x86_64-manylinux_2_28"
 
-_FUNCTIONS = ("datalake.handler", "datalake.arrivals")
+_FUNCTIONS = ("datalake.handler", "datalake.arrivals", "datalake.watch")
 
 _LEFT_OUT = (
     "bin/*",
@@ -98,6 +98,7 @@ def build(project: Path, target: Path, python: str = RUNTIME) -> Package:
         files = {
             **dict(_files(packages)),
             **dict(_modules()),
+            "datalake/alerts.yml": Path(__file__).with_name("alerts.yml"),
             **{f"models/raw/{file.name}": file for file in (project / "models" / "raw").glob("*.yml")},
         }
         unpacked = sum(file.stat().st_size for file in files.values())
@@ -129,12 +130,22 @@ def pack(target: Path, files: Mapping[str, Path]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _install(project: Path, folder: Path, python: str) -> None:
+def find_uv() -> str:
+    """Return the path of uv.
+
+    Raises:
+        PackagingError: it is not here.
+    """
     uv = shutil.which("uv", path=Path(sys.executable).parent) or shutil.which("uv")
     if uv is None:
         raise PackagingError(
             "The packages are fetched with uv, which is not here. It comes with the development tools: run make."
         )
+    return uv
+
+
+def _install(project: Path, folder: Path, python: str) -> None:
+    uv = find_uv()
     lock = project / "requirements.lock"
     pins = _pins(project / "pyproject.toml", lock)
     command = [

@@ -1,4 +1,4 @@
-"""The command that packs the Lambda functions: `package`."""
+"""The commands that build what is deployed: `package` (the Lambda functions) and `dist` (everything)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from datalake import distribution
 from datalake.cli.options import Project, console
 from datalake.package import RUNTIME, build
 
@@ -25,3 +26,12 @@ def package(
         soft_wrap=True,
         highlight=False,
     )
+
+
+def dist(
+    folder: Annotated[Path, typer.Argument(help="Where the files go.", file_okay=False)] = Path("dist"),
+    project: Project = Path(),
+) -> None:
+    """Build what the infrastructure deploys: wheel, requirements, dbt project, Lambda functions."""
+    for file in distribution.build(project, folder):
+        console.print(f"{escape(str(file))}: {file.stat().st_size / 1e6:,.2f} MB", soft_wrap=True, highlight=False)
