@@ -13,7 +13,7 @@ KILLED := tests/python/test_killed_runs.py
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
 
-.PHONY: help build test test-fast soak bench lint format docs query clean lock browser athena test-local test-athena test-dbt-athena
+.PHONY: help build dist test test-fast soak bench lint format docs query clean lock browser athena test-local test-athena test-dbt-athena
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -62,7 +62,7 @@ format: $(READY) ## Put Python and SQL in shape
 	tests/lint_sql.sh fix
 
 docs: $(READY) ## Make the lineage site in site/
-	@test -e "$(DATALAKE_ROOT)/lake.duckdb" || { echo "There is no lake in $(DATALAKE_ROOT) yet: run make build." >&2; exit 1; }
+	@test "$(or $(DATALAKE_TARGET),local)" != local -o -e "$(DATALAKE_ROOT)/lake.duckdb" || { echo "There is no lake in $(DATALAKE_ROOT) yet: run make build." >&2; exit 1; }
 	@dbt docs generate --quiet
 	@DBT_COLIBRI_NO_VERSION_CHECK=1 colibri generate --output-dir site --disable-telemetry > target/colibri.log \
 		|| { cat target/colibri.log >&2; exit 1; }
@@ -76,8 +76,11 @@ query: $(READY) ## Ask the lake: make query SQL="select * from analytics_db.dail
 	@test -n "$$SQL" || { echo 'Say what to ask: make query SQL="select * from analytics_db.daily_sales"' >&2; exit 2; }
 	@datalake query "$$SQL"
 
-clean: ## Remove the folder lake/, the site and what dbt made
-	rm -rf lake site target logs
+dist: $(READY) ## Build what the infrastructure deploys: wheel, requirements, dbt project, Lambda functions
+	@datalake dist dist
+
+clean: ## Remove the folders lake/ and dist/, the site and what dbt made
+	rm -rf lake dist site target logs
 
 lock: $(READY) ## Renew requirements.lock after a change of pyproject.toml
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
@@ -103,3 +106,5 @@ $(READY): requirements.lock pyproject.toml profiles.yml.example
 	VIRTUAL_ENV=.venv .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	test -e profiles.yml || cp profiles.yml.example profiles.yml
 	touch $@
+
+include ci.mk

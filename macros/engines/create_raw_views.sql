@@ -3,9 +3,12 @@
 
     A view names its files, and naming thousands takes as long as a day's increment. So a run makes only
     views that are missing, `dbt run-operation create_raw_views` makes all, and a view that files came after says so
-    instead of leaving them out. -#}
+    instead of leaving them out.
+
+    A pull request's build makes none: it writes to no database but its own. -#}
 {% macro create_raw_views() -%}
-    {%- if execute and flags.WHICH in ('run', 'build', 'test', 'run-operation') -%}
+    {%- set is_pull_request = target.schema.startswith('pr_') -%}
+    {%- if execute and not is_pull_request and flags.WHICH in ('run', 'build', 'test', 'run-operation') -%}
         {{ return(adapter.dispatch('create_raw_views')()) }}
     {%- endif -%}
 {%- endmacro %}

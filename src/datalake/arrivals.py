@@ -1,4 +1,6 @@
-"""Raw objects as they arrive: the events of S3, out of a queue, lead to the check of each object that is new.
+"""Objects as they arrive: the events of S3, out of a queue, lead to the check of each raw object that is new.
+
+An object of the landing zone is brought into the raw layout; the event of its copy leads to the check.
 
 `handle` is the Lambda function behind a queue of SQS. S3 sends its events there itself, or by EventBridge. Both
 repeat events and send them in any order, which changes nothing: the ledger has each object once.
@@ -23,6 +25,7 @@ from datalake.athena import Athena
 from datalake.athena_ledger import AthenaLedger
 from datalake.aws import client
 from datalake.errors import DatalakeError, EventError
+from datalake.landing_zone import LANDING, bring_in
 from datalake.ledger import RAW, Arrived, Ledger, check_arrivals
 from datalake.settings import required, sources_folder, workgroup
 from datalake.sources import RawTable, load_sources
@@ -105,13 +108,15 @@ class Taken:
     """What became of a batch of messages.
 
     Attributes:
-        arrived: what became of the objects that they name.
+        arrived: what became of the raw objects that they name.
+        landed: the keys in raw/ of the objects that they name in the landing zone.
         removed: the keys of raw objects that were removed.
         ignored: how many events were of no concern: of other buckets, folders or kinds.
         failed: why a message has to come again, by its id.
     """
 
     arrived: Arrived
+    landed: tuple[str, ...]
     removed: tuple[str, ...]
     ignored: int
     failed: dict[str, Exception]
@@ -120,7 +125,9 @@ class Taken:
 def take(
     messages: Sequence[SQSRecord], store: S3Store, ledger: Ledger, tables: dict[str, RawTable], now: datetime
 ) -> Taken:
-    """Check the objects that a batch of messages tells of, and enter those that are new in one statement.
+    """Check the raw objects that a batch of messages tells of, and enter those that are new in one statement.
+
+    What it tells of the landing zone is brought into raw/ first.
 
     Args:
         messages: the messages, which may tell of an object more than once.
@@ -139,10 +146,12 @@ def take(
     of_concern = {
         message_id: [event for event in each if _is_of_concern(event, store)] for message_id, each in events.items()
     }
-    keys = {
+    created = {
         message_id: {event.key.removeprefix(store.prefix) for event in each if event.change is Change.created}
         for message_id, each in of_concern.items()
     }
+    landed = _land(store, tables, created, failed)
+    keys = {message_id: {key for key in named if key.startswith(RAW)} for message_id, named in created.items()}
     arrived = check_arrivals(store, ledger, tables, set().union(*keys.values()), now)
     for message_id, named in keys.items():
         if errors := [arrived.failed[key] for key in sorted(named) if key in arrived.failed]:
@@ -150,17 +159,33 @@ def take(
     concerning = [event for each in of_concern.values() for event in each]
     return Taken(
         arrived,
+        landed,
         removed=tuple(sorted({event.key for event in concerning if event.change is Change.removed})),
         ignored=sum(map(len, events.values())) - len(concerning),
         failed=failed,
     )
 
 
+def _land(
+    store: S3Store, tables: dict[str, RawTable], created: dict[str, set[str]], failed: dict[str, Exception]
+) -> tuple[str, ...]:
+    """Bring what messages name of the landing zone into raw/, return the keys there, and put errors aside."""
+    landed = set()
+    for message_id, named in created.items():
+        for key in sorted(named):
+            if key.startswith(LANDING):
+                try:
+                    landed.add(bring_in(store, tables, key))
+                except (DatalakeError, BotoCoreError, ClientError) as error:
+                    failed[message_id] = error
+    return tuple(sorted(landed))
+
+
 def _is_of_concern(event: ObjectEvent, store: S3Store) -> bool:
     return (
         event.change is not Change.other
         and event.bucket == store.bucket
-        and event.key.startswith(store.prefix + RAW)
+        and event.key.startswith((store.prefix + RAW, store.prefix + LANDING))
         and not is_hidden(event.key)
     )
 
@@ -173,8 +198,8 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     dead-letter queue when they have failed as often as its redrive policy says.
 
     Returns:
-        `batchItemFailures` for Lambda, and for a person: `files`, `rows`, `broken`, `known`, `removed`, `ignored` and
-        `failed`, the last with the reason by message.
+        `batchItemFailures` for Lambda, and for a person: `landed`, `files`, `rows`, `broken`, `known`, `removed`,
+        `ignored` and `failed`, the last with the reason by message.
     """
     messages = list(SQSEvent(event).records)
     store, ledger, tables = _lake()
@@ -188,6 +213,7 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     checked = taken.arrived.checked
     return {
         **_answer(taken.failed),
+        "landed": list(taken.landed),
         "files": checked.files,
         "rows": checked.rows,
         "broken": dict(checked.broken),
@@ -214,6 +240,7 @@ def _tell(taken: Taken) -> None:
         logger.error("A message failed", message_id=message_id, error=type(error).__name__, reason=str(error))
     logger.info(
         "Arrivals were checked",
+        landed=len(taken.landed),
         files=arrived.checked.files,
         rows=arrived.checked.rows,
         broken=len(arrived.checked.broken),

@@ -59,7 +59,7 @@ def build(project: Path, folder: Path) -> tuple[Path, ...]:
     wheel = build_wheel(project, folder)
     requirements = folder / "requirements.txt"
     requirements.write_text(glue_requirements(project), encoding="utf-8")
-    pack(folder / "project.zip", dict(_project_files(project)))
+    build_project(project, folder / "project.zip")
     package.build(project, folder / "lambda.zip")
     return wheel, requirements, folder / "project.zip", folder / "lambda.zip"
 
@@ -109,6 +109,11 @@ def glue_requirements(project: Path) -> str:
     if missing := [pin for pin in needed if pin not in locked]:
         raise PackagingError(f"{lock} has no {', '.join(missing)}, which the Glue jobs need. Run make lock.")
     return "".join(f"{pin} \\{locked[pin]}\n" for pin in needed)
+
+
+def build_project(project: Path, target: Path) -> None:
+    """Write the dbt project, with its profile as `profiles.yml`, to a zip."""
+    pack(target, dict(_project_files(project)))
 
 
 def _project_files(project: Path) -> Iterator[tuple[str, Path]]:

@@ -37,6 +37,10 @@ class EventError(DatalakeError):
     """A message is no event of S3, or not a whole one."""
 
 
+class LandingError(DatalakeError):
+    """An object of the landing zone can't be brought into the raw layout."""
+
+
 class NotInLedgerError(DatalakeError):
     """A data set or a file was named that the ledger does not hold."""
 
@@ -127,3 +131,7 @@ class CatalogError(DatalakeError):
 
 class TableDefinitionError(DatalakeError):
     """A table can't be made as it is described; the text names the column, the type or the setting."""
+
+
+class DeliveryError(DatalakeError):
+    """A build or the site can't be published, or there is no build to compare with."""

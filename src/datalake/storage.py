@@ -10,8 +10,9 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -66,6 +67,19 @@ class StoredObject:
     size: int
 
 
+@dataclass(frozen=True)
+class Stamp:
+    """When an object of S3 was written, and what tells its bytes from others.
+
+    Attributes:
+        modified: the aware time of its writing, to the second.
+        etag: S3's tag of these bytes.
+    """
+
+    modified: datetime
+    etag: str
+
+
 class Store(Protocol):
     """Objects under keys with `/`. An object is there whole or not at all."""
 
@@ -87,7 +101,7 @@ class Store(Protocol):
             about: what is kept beside them.
         """
 
-    def put(self, key: str, body: bytes) -> None:
+    def put(self, key: str, body: bytes, about: About = _NOTHING) -> None:
         """Write the object whole, in the place of one that has its key."""
 
     def remove(self, key: str) -> None:
@@ -158,7 +172,7 @@ class FolderStore:
                 return False
         return True
 
-    def put(self, key: str, body: bytes) -> None:
+    def put(self, key: str, body: bytes, about: About = _NOTHING) -> None:
         """Write the object whole, in the place of one that has its key."""
         target = self.root / key
         with self._written(body, target) as partial:
@@ -267,13 +281,25 @@ class S3Store:
 
     def find(self, key: str) -> StoredObject | None:
         """Return the object that has this key, or None."""
+        head = self._head(key)
+        return StoredObject(key, head["ContentLength"]) if head else None
+
+    def stamp(self, key: str) -> Stamp | None:
+        """Return when the object that has this key was written, and its tag, or None."""
+        head = self._head(key)
+        return Stamp(head["LastModified"], head["ETag"]) if head else None
+
+    def _head(self, key: str) -> dict[str, Any] | None:
         try:
-            found = self._client.head_object(**self._place(key))
+            return cast(dict[str, Any], self._client.head_object(**self._place(key)))
         except ClientError as error:
             if _status(error) == 404:
                 return None
             raise
-        return StoredObject(key, found["ContentLength"])
+
+    def copy(self, key: str, to: str, etag: str) -> None:
+        """Write the object again under another key, byte for byte, if it still has this tag; S3 copies up to 5 GB."""
+        self._client.copy_object(**self._place(to), CopySource=self._place(key), CopySourceIfMatch=etag)
 
     def put_if_absent(self, key: str, body: bytes | BinaryIO, about: About = _NOTHING) -> bool:
         """Write the object whole, unless its key is taken; return whether it was written.
@@ -311,13 +337,31 @@ class S3Store:
                 self._client.abort_multipart_upload(**place)
             raise
 
-    def put(self, key: str, body: bytes) -> None:
+    def put(self, key: str, body: bytes, about: About = _NOTHING) -> None:
         """Write the object whole, in the place of one that has its key."""
-        self._client.put_object(**self._place(key), Body=body)
+        self._client.put_object(**self._place(key), Body=body, **about.as_arguments())
 
     def remove(self, key: str) -> None:
         """Remove the object, if there is one."""
         self._client.delete_object(**self._place(key))
+
+    def remove_folder(self, prefix: str) -> int:
+        """Remove every object under `prefix` (a folder), hidden ones too, and return how many there were.
+
+        Raises:
+            BucketError: one was not removed.
+        """
+        folder = f"{self.prefix}{prefix.rstrip('/')}/"
+        removed = 0
+        for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder):
+            keys = [{"Key": found["Key"]} for found in page.get("Contents", ())]
+            if not keys:
+                continue
+            answer = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True})
+            for error in answer.get("Errors", ()):
+                raise BucketError(f"s3://{self.bucket}/{error['Key']} was not removed: {error.get('Message')}")
+            removed += len(keys)
+        return removed
 
     def read(self, key: str) -> BinaryIO:
         """Open the object for reading, from its first byte to its last; one that breaks off raises an error.

@@ -25,7 +25,7 @@ def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 @pytest.fixture
 def fresh_checkout(tmp_path: Path) -> Path:
     """The files that set-up reads, without what it makes."""
-    for name in ("Makefile", "requirements.lock", "pyproject.toml", "profiles.yml.example"):
+    for name in ("Makefile", "ci.mk", "requirements.lock", "pyproject.toml", "profiles.yml.example"):
         shutil.copy(PROJECT / name, tmp_path)
     return tmp_path
 

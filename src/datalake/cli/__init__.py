@@ -8,7 +8,18 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from datalake.cli import asking, checking, examining, landing, orchestrating, packaging, quality, tables, watching
+from datalake.cli import (
+    asking,
+    checking,
+    delivering,
+    examining,
+    landing,
+    orchestrating,
+    packaging,
+    quality,
+    tables,
+    watching,
+)
 from datalake.errors import DatalakeError
 
 app = typer.Typer(
@@ -28,6 +39,7 @@ app.command("cost")(asking.cost)
 app.command("monitor")(watching.monitor)
 app.command("doctor")(examining.doctor)
 app.command("package")(packaging.package)
+app.command("dist")(packaging.dist)
 app.command("register")(tables.register_partitions)
 
 quality_app = typer.Typer(help="The quality rules: what they found, and their form for Glue.", no_args_is_help=True)
@@ -39,6 +51,19 @@ app.add_typer(quality_app, name="quality")
 table_app = typer.Typer(help="Tables with a partition strategy on Athena.", no_args_is_help=True)
 table_app.command("create")(tables.create_table)
 app.add_typer(table_app, name="table")
+
+state_app = typer.Typer(help="The project as it was built, for builds to compare with.", no_args_is_help=True)
+state_app.command("fetch")(delivering.fetch_state)
+state_app.command("publish")(delivering.publish_state)
+app.add_typer(state_app, name="state")
+
+site_app = typer.Typer(help="The lineage site.", no_args_is_help=True)
+site_app.command("publish")(delivering.publish_lineage)
+app.add_typer(site_app, name="site")
+
+pull_request_app = typer.Typer(help="What a pull request's build made on Athena.", no_args_is_help=True)
+pull_request_app.command("drop")(delivering.drop_pull_request)
+app.add_typer(pull_request_app, name="pull-request")
 
 
 def main() -> None:
