@@ -13,7 +13,7 @@ KILLED := tests/python/test_killed_runs.py
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
 
-.PHONY: help build dist test test-fast soak bench lint format docs query clean lock browser athena test-local test-athena test-dbt-athena
+.PHONY: help build dist test test-fast soak bench lint format docs query clean lock browser athena test-local test-athena test-terraform test-dbt-athena
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test-local: $(READY) # The tests that share no local Athena
 
 test-athena: $(READY) # Queries of the local Athena, the project on it, and what makes this half as long as the other
 	MAKEFLAGS= pytest tests/athena_bench/test_queries.py tests/athena $(KILLED)
+
+test-terraform: $(READY) ## Run the tests of the infrastructure: valid, mocked, planned, and applied on the local AWS
+	MAKEFLAGS= pytest tests/terraform
 
 test-fast: $(READY) ## Run the tests that need no browser and no full build
 	pytest -m "not server"

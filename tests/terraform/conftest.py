@@ -1,0 +1,59 @@
+"""Terraform for tests, and what is said where it is missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import terraform_cli
+
+if TYPE_CHECKING:
+    from terraform_cli import Terraform, Working
+
+WITHOUT = "DATALAKE_WITHOUT_TERRAFORM"
+"""Set to 1, tests that need Terraform are left out where it is not found; otherwise they fail."""
+
+_missing = pytest.StashKey[str]()
+_layers = pytest.StashKey[list[str]]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what runs Terraform out of a fast run, and keep what its modules are about."""
+    needing = [item for item in items if "terraform" in getattr(item, "fixturenames", ())]
+    layers = {}
+    for item in needing:
+        item.add_marker(pytest.mark.server)
+        if isinstance(item, pytest.Function):
+            layers[item.path.name] = str(item.module.__doc__).partition("\n")[0]
+    config.stash[_layers] = [f"{name}: {about}" for name, about in layers.items()]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say loudly what was not run."""
+    if _missing in config.stash:
+        terminalreporter.section("Terraform was not run", red=True, bold=True)
+        terminalreporter.line(config.stash[_missing])
+        terminalreporter.line("So nothing has shown that these hold:")
+        for layer in config.stash[_layers]:
+            terminalreporter.line(f"  {layer}")
+
+
+@pytest.fixture(scope="session")
+def terraform(pytestconfig: pytest.Config) -> Terraform:
+    """Terraform, as this machine has it; where it has none, the test fails unless it was told otherwise."""
+    try:
+        return terraform_cli.find(os.environ)
+    except terraform_cli.TerraformMissingError as missing:
+        pytestconfig.stash[_missing] = str(missing)
+    if os.environ.get(WITHOUT) == "1":
+        pytest.skip(pytestconfig.stash[_missing])
+    pytest.fail(f"{pytestconfig.stash[_missing]}\n{WITHOUT}=1 leaves these tests out.", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def declared(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> Working:
+    """The stack in its own folder, ready for commands that make nothing."""
+    data: Path = tmp_path_factory.mktemp("declared")
+    return terraform.init(terraform_cli.STACK, data)
