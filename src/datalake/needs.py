@@ -42,11 +42,30 @@ JOBS = (
     "datalake-events",
     "datalake-metrics",
 )
+WORKFLOW = "datalake-daily"
 CRAWLERS = ("raw-zone-crawler", "curated-zone-crawler")
 CONNECTIONS = ("rds-production", "redshift-warehouse")
 DATABASES = (RAW_DATABASE, "curated_db", "analytics_db")
 BUILT = ("curated_db.orders", "analytics_db.fct_orders")
 """Tables that dbt has made once it has built the lake whole."""
+
+FLOWS = ("accounts", "contacts")
+"""The data sets that AppFlow brings from the CRM."""
+
+LANDED = ("landing/dms/", "landing/appflow/")
+"""The folders in which services deliver what is then brought into raw/."""
+
+LANDING_DAYS = 18
+"""How long an event of S3 may wait: 4 days in the queue of arrivals, 14 among the dead letters."""
+
+EXECUTIONS = 123
+"""Executions at once that Lambda must give: 20 for requests, 2 for arrivals, 1 to watch, and 100 that stay unreserved.
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+"""
+
+SERVICE_ROLES = ("dms-vpc-role", "dms-cloudwatch-logs-role")
+"""The roles that DMS asks for under these names, which an account has once."""
 
 TERRAFORM = (1, 11)
 ARTIFACTS = ("datalake-*.whl", "requirements.txt", "project.zip", "lambda.zip")
@@ -60,6 +79,7 @@ _EVERYBODY = "IAM_ALLOWED_PRINCIPALS"
 _SETTINGS = {
     "api": ("RAW_DATA_BUCKET", "PROCESSED_DATA_BUCKET", "GLUE_DATABASE", "ATHENA_RESULTS_BUCKET"),
     "arrivals": ("RAW_DATA_BUCKET",),
+    "watch": ("WATCHED_JOBS",),
 }
 """What each Lambda function must find in its environment."""
 
@@ -198,6 +218,35 @@ def _free_names(site: Site) -> Iterator[Result]:
                 raise
 
 
+def _executions(site: Site) -> Iterator[Result]:
+    limit = site.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    if limit < EXECUTIONS:
+        yield wrong(f"Lambda gives this account {limit:,} executions at once; the stack needs {EXECUTIONS}.")
+
+
+def _service_roles(site: Site) -> Iterator[Result]:
+    for name in SERVICE_ROLES:
+        role = _found(site.client("iam").get_role, "NoSuchEntity", RoleName=name)
+        if role and {"Key": "project", "Value": "data-lake"} not in role["Role"].get("Tags", []):
+            yield warning(f"There is a role {name} already, of another stack.")
+
+
+def _quicksight(site: Site) -> Iterator[Result]:
+    account = site.client("sts").get_caller_identity()["Account"]
+    told = _found(
+        site.client("quicksight").describe_account_subscription, "ResourceNotFoundException", AwsAccountId=account
+    )
+    if told is None:
+        yield warning("The account is not signed up for QuickSight.")
+
+
+def _crm_profile(site: Site) -> Iterator[Result]:
+    name = site.named("TF_VAR_crm_connector_profile", "crm")
+    told = site.client("appflow").describe_connector_profiles(connectorProfileNames=[name])
+    if not told["connectorProfileDetails"]:
+        yield warning(f"There is no connector profile {name} of AppFlow.")
+
+
 # The bucket
 
 
@@ -275,6 +324,8 @@ def _lifecycle(site: Site) -> Iterator[Result]:
                     yield wrong(f"The rule {name} moves files under {folder} to {transition['StorageClass']}.")
         if days is not None and days < RAW_DAYS and _overlap(prefix, "raw/"):
             yield wrong(f"The rule {name} removes files under raw/ before they are {RAW_DAYS:,} days old.")
+        if days is not None and days < LANDING_DAYS and any(_overlap(prefix, folder) for folder in LANDED):
+            yield wrong(f"The rule {name} removes deliveries under landing/ before they are {LANDING_DAYS} days old.")
 
 
 def _prefix(rule: Mapping[str, Any]) -> str:
@@ -314,8 +365,9 @@ def _notification(site: Site) -> Iterator[Result]:
         for rule in queue.get("Filter", {}).get("Key", {}).get("FilterRules", [{"Name": "prefix", "Value": ""}])
         if rule["Name"].lower() == "prefix"
     ]
-    if not any("raw/".startswith(prefix) for prefix in told_of) and "EventBridgeConfiguration" not in told:
-        yield missing(f"{site.bucket} tells no queue of new objects under raw/.")
+    for folder in ("raw/", *LANDED):
+        if not any(folder.startswith(prefix) for prefix in told_of) and "EventBridgeConfiguration" not in told:
+            yield missing(f"{site.bucket} tells no queue of new objects under {folder}.")
 
 
 # Athena and the catalog
@@ -454,7 +506,7 @@ def _pipeline(site: Site) -> Iterator[Result]:
 
 
 def _workflow(site: Site) -> Iterator[Result]:
-    name, glue = _name(site, "daily"), site.client("glue")
+    name, glue = WORKFLOW, site.client("glue")
     answer = _found(glue.get_workflow, "EntityNotFoundException", Name=name)
     if answer is None:
         yield missing(f"There is no workflow {name}.")
@@ -595,6 +647,19 @@ def _replication(site: Site) -> Iterator[Result]:
             yield warning(f"The task {name} of DMS is {task['Status']}.")
 
 
+def _flows(site: Site) -> Iterator[Result]:
+    for dataset in FLOWS:
+        name = _name(site, dataset)
+        told = _found(site.client("appflow").describe_flow, "ResourceNotFoundException", flowName=name)
+        if told is None:
+            yield warning(f"There is no flow {name} of AppFlow, so no {dataset} come.")
+        elif told["flowStatus"] != "Active":
+            yield warning(f"The flow {name} of AppFlow is {told['flowStatus']}.")
+        elif told.get("lastRunExecutionDetails", {}).get("mostRecentExecutionStatus") == "Error":
+            why = told["lastRunExecutionDetails"].get("mostRecentExecutionMessage", "without a reason")
+            yield warning(f"The last run of the flow {name} failed: {why}")
+
+
 def _mail(site: Site) -> Iterator[Result]:
     identity = site.client("sts").get_caller_identity()
     partition = identity["Arn"].split(":")[1]
@@ -674,6 +739,43 @@ CHECKS = (
         when=When.before,
     ),
     Check(
+        "executions",
+        "Lambda lets the functions run beside each other.",
+        "Ask for more: aws service-quotas request-service-quota-increase --service-code lambda "
+        "--quota-code L-B99A9384 --desired-value 1000.",
+        _executions,
+        ("lambda:GetAccountSettings",),
+        after=("credentials",),
+        when=When.before,
+    ),
+    Check(
+        "service_roles",
+        "DMS's own roles are free to make.",
+        "Set create_dms_service_roles = false, and use those that are there.",
+        _service_roles,
+        ("iam:GetRole",),
+        after=("credentials",),
+        when=When.before,
+    ),
+    Check(
+        "quicksight",
+        "QuickSight knows the account.",
+        "Sign up for it in the console (docs/deploy.md), or set enable_quicksight = false.",
+        _quicksight,
+        ("sts:GetCallerIdentity", "quicksight:DescribeAccountSubscription"),
+        after=("credentials",),
+        when=When.before,
+    ),
+    Check(
+        "crm_profile",
+        "AppFlow may sign in to the CRM.",
+        "Make the connector profile in the console (docs/deploy.md), or set enable_appflow = false.",
+        _crm_profile,
+        ("appflow:DescribeConnectorProfiles",),
+        after=("credentials",),
+        when=When.before,
+    ),
+    Check(
         "bucket",
         "The lake's bucket is there, in the region.",
         f"{_APPLY} A bucket can't move: set AWS_REGION to where it is.",
@@ -715,7 +817,7 @@ CHECKS = (
     ),
     Check(
         "bucket_lifecycle",
-        "No rule removes or archives files of Iceberg tables by age, or raw too early.",
+        "No rule removes or archives files of Iceberg tables by age, or raw and deliveries too early.",
         "Disable the rule now; rows of Iceberg tables expire by DELETE and VACUUM (docs/operations.md).",
         _lifecycle,
         ("s3:GetLifecycleConfiguration",),
@@ -723,7 +825,7 @@ CHECKS = (
     ),
     Check(
         "bucket_events",
-        "New raw objects are told to the queue of arrivals.",
+        "New raw objects and deliveries are told to the queue of arrivals.",
         _APPLY,
         _notification,
         ("s3:GetBucketNotification",),
@@ -799,7 +901,7 @@ CHECKS = (
         f"{_APPLY} A run that failed goes on with datalake run --resume (docs/operations.md).",
         _workflow,
         ("glue:GetWorkflow", "glue:GetTriggers"),
-        after=("variables", "credentials"),
+        after=("credentials",),
     ),
     Check(
         "jobs",
@@ -871,6 +973,14 @@ CHECKS = (
         "Start the task (docs/deploy.md); with enable_dms = false there is none.",
         _replication,
         ("dms:DescribeReplicationTasks",),
+        after=("variables", "credentials"),
+    ),
+    Check(
+        "flows",
+        "AppFlow brings accounts and contacts.",
+        "Start the flows (aws appflow start-flow, docs/deploy.md); with enable_appflow = false there are none.",
+        _flows,
+        ("appflow:DescribeFlow",),
         after=("variables", "credentials"),
     ),
     Check(

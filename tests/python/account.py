@@ -13,7 +13,7 @@ import boto3
 from lakes import PROJECT
 
 from datalake.catalog import RAW_DATABASE
-from datalake.needs import CONNECTIONS, CRAWLERS, CUT_OFF, DATABASES, JOBS
+from datalake.needs import CONNECTIONS, CRAWLERS, CUT_OFF, DATABASES, JOBS, LANDED, WORKFLOW
 from datalake.sources import load_sources
 
 REGION = "us-east-1"
@@ -27,7 +27,16 @@ SETTINGS = {
     "PROCESSED_DATA_BUCKET": BUCKET,
     "GLUE_DATABASE": "curated_db",
     "ATHENA_RESULTS_BUCKET": f"{BUCKET}-results",
+    "WATCHED_JOBS": ",".join(JOBS),
 }
+
+ANSWERS: dict[tuple[str, str], dict[str, Any]] = {
+    ("appflow", "DescribeConnectorProfiles"): {"connectorProfileDetails": [{"connectorProfileName": "crm"}]},
+    ("appflow", "DescribeFlow"): {"flowStatus": "Active"},
+    ("lambda", "GetAccountSettings"): {"AccountLimit": {"ConcurrentExecutions": 1000}},
+    ("quicksight", "DescribeAccountSubscription"): {"AccountInfo": {}},
+}
+"""What an account answers, by service and operation, that moto does not know; an `Error` is raised."""
 
 
 @cache
@@ -50,12 +59,18 @@ def deploy_bucket() -> None:
         rule("sandbox", "sandbox/", Expiration={"Days": 30}),
         rule("old", "", NoncurrentVersionExpiration={"NoncurrentDays": 30}),
     )
-    queue = client("sqs").create_queue(QueueName=f"{NAME}-arrivals")["QueueUrl"]
-    arn = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    arn = make_queue()
     s3.put_bucket_notification_configuration(
         Bucket=BUCKET,
-        NotificationConfiguration={"QueueConfigurations": [events(arn, "raw/"), events(arn, "landing/dms/")]},
+        NotificationConfiguration={"QueueConfigurations": [events(arn, folder) for folder in ("raw/", *LANDED)]},
     )
+
+
+def make_queue() -> str:
+    """Make the queue of arrivals, and return its ARN."""
+    queue = client("sqs").create_queue(QueueName=f"{NAME}-arrivals")["QueueUrl"]
+    told = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    return str(told["Attributes"]["QueueArn"])
 
 
 def events(queue: str, prefix: str) -> dict[str, Any]:
@@ -199,11 +214,11 @@ def grant(to: str, resource: Mapping[str, Any], *permissions: str) -> None:
 
 def deploy_workflow(activate: bool = True) -> None:
     glue = client("glue")
-    glue.create_workflow(Name=f"{NAME}-daily")
+    glue.create_workflow(Name=WORKFLOW)
     deploy_jobs()
     glue.create_trigger(
-        Name=f"{NAME}-start",
-        WorkflowName=f"{NAME}-daily",
+        Name=f"{WORKFLOW}-begin",
+        WorkflowName=WORKFLOW,
         Type="SCHEDULED",
         Schedule="cron(0 2 * * ? *)",
         Actions=[{"CrawlerName": "raw-zone-crawler"}],
@@ -254,7 +269,7 @@ def deploy_functions(runtime: str = "python3.13", **settings: str) -> None:
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("datalake/handler.py", "")
-    for function in ("api", "arrivals"):
+    for function in ("api", "arrivals", "watch"):
         client("lambda").create_function(
             FunctionName=f"{NAME}-{function}",
             Runtime=runtime,
@@ -267,8 +282,7 @@ def deploy_functions(runtime: str = "python3.13", **settings: str) -> None:
 
 def feed_arrivals(**settings: Any) -> None:
     deploy_functions()
-    url = client("sqs").create_queue(QueueName=f"{NAME}-arrivals")["QueueUrl"]
-    arn = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    arn = make_queue()
     client("lambda").create_event_source_mapping(
         FunctionName=f"{NAME}-arrivals",
         EventSourceArn=arn,

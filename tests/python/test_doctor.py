@@ -16,6 +16,7 @@ import account
 import boto3
 import pytest
 from account import ACCOUNT, BUCKET, NAME, REGION, client
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from lakes import PROJECT
 from moto import mock_aws
@@ -27,7 +28,7 @@ from moto_glue import put_run
 
 from datalake.cli import main
 from datalake.doctor import Check, Finding, Site, State, When, at_site, examine, right
-from datalake.needs import CHECKS, CONNECTIONS
+from datalake.needs import CHECKS, CONNECTIONS, WORKFLOW
 
 VARIABLES = {"DATALAKE_TARGET": "prod", "DATALAKE_BUCKET": BUCKET, "AWS_REGION": REGION}
 NAMED = {check.name: check for check in CHECKS}
@@ -41,8 +42,35 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "DBT_PROFILES_DIR", "TERRAFORM_STATE_BUCKET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setattr(account, "ANSWERS", dict(account.ANSWERS))
+    ask_moto: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def ask(asked: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        service = asked.meta.service_model.service_name
+        if (answer := account.ANSWERS.get((service, operation))) is None:
+            return ask_moto(asked, operation, arguments)
+        model = asked.meta.service_model.operation_model(operation)
+        asked.meta.events.emit(f"before-call.{service}.{operation}", model=model, params={"headers": {}})
+        if "Error" in answer:
+            raise ClientError(answer, operation)  # type: ignore[arg-type]
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", ask)
     with mock_aws():
         yield
+
+
+def answer(service: str, operation: str, **told: Any) -> Make:
+    """Return what lets the account answer so."""
+    return lambda: account.ANSWERS.update({(service, operation): told})
+
+
+def refuse(service: str, operation: str, code: str) -> Make:
+    return answer(service, operation, Error={"Code": code, "Message": ""})
+
+
+def make_role(name: str) -> Make:
+    return lambda: client("iam").create_role(RoleName=name, AssumeRolePolicyDocument="{}")
 
 
 def site(project: Path = PROJECT, **variables: str) -> Site:
@@ -83,9 +111,9 @@ def put_last_crawl(status: str) -> None:
 
 
 def run_workflow(status: str) -> None:
-    client("glue").start_workflow_run(Name=f"{NAME}-daily")
+    client("glue").start_workflow_run(Name=WORKFLOW)
     workflows: Any = glue_backends[ACCOUNT][REGION].workflows
-    next(iter(workflows[f"{NAME}-daily"].runs.values())).status = status
+    next(iter(workflows[WORKFLOW].runs.values())).status = status
 
 
 def leave_unconfirmed() -> None:
@@ -156,6 +184,10 @@ CUSTOMERS = {"Table": {"DatabaseName": "curated_db", "Name": "customers"}}
 RIGHT: dict[str, tuple[Make, ...]] = {
     "credentials": (),
     "bucket_names": (),
+    "executions": (),
+    "service_roles": (),
+    "quicksight": (),
+    "crm_profile": (),
     "bucket": (account.deploy_bucket,),
     "bucket_versioning": (account.deploy_bucket,),
     "bucket_encryption": (account.deploy_bucket,),
@@ -181,12 +213,32 @@ RIGHT: dict[str, tuple[Make, ...]] = {
     "dead_letters": (account.deploy_dead_letters,),
     "secrets": (partial(account.deploy_secrets, *CONNECTIONS),),
     "replication": (account.start_replication,),
+    "flows": (),
     "alerts": (partial(account.deploy_alerts, "lake@example.com"),),
     "built": (account.deploy_databases, account.build),
 }
 """What makes each check of the account right."""
 
 FAULTS: list[tuple[str, Make | None, State, str]] = [
+    (
+        "executions",
+        answer("lambda", "GetAccountSettings", AccountLimit={"ConcurrentExecutions": 10}),
+        WRONG,
+        "Lambda gives this account 10 executions at once; the stack needs 123.",
+    ),
+    ("service_roles", make_role("dms-vpc-role"), WARNING, "There is a role dms-vpc-role already, of another stack."),
+    (
+        "quicksight",
+        refuse("quicksight", "DescribeAccountSubscription", "ResourceNotFoundException"),
+        WARNING,
+        "not signed up",
+    ),
+    (
+        "crm_profile",
+        answer("appflow", "DescribeConnectorProfiles", connectorProfileDetails=[]),
+        WARNING,
+        "There is no connector profile crm of AppFlow.",
+    ),
     ("bucket", None, MISSING, f"There is no bucket {BUCKET}."),
     ("bucket_versioning", lambda: put_versioning("Suspended"), WRONG, "is Suspended"),
     ("bucket_encryption", partial(account.put_encryption, "AES256"), WRONG, "by AES256, not by aws:kms"),
@@ -212,6 +264,15 @@ FAULTS: list[tuple[str, Make | None, State, str]] = [
         lambda: on_bucket("put_bucket_notification_configuration", NotificationConfiguration={}),
         MISSING,
         "tells no queue",
+    ),
+    (
+        "bucket_events",
+        lambda: on_bucket(
+            "put_bucket_notification_configuration",
+            NotificationConfiguration={"QueueConfigurations": [account.events(account.make_queue(), "raw/")]},
+        ),
+        MISSING,
+        "tells no queue of new objects under landing/appflow/.",
     ),
     ("archived_raw", partial(put_raw, "raw/orders/year=2023/a.json", "GLACIER"), WARNING, "orders: at least 1 files"),
     (
@@ -276,15 +337,15 @@ FAULTS: list[tuple[str, Make | None, State, str]] = [
     ),
     ("customers_closed", open_to_everybody({"Database": {"Name": "curated_db"}}), WRONG, "on the database curated_db"),
     ("pipeline_grants", None, MISSING, f"{account.ROLE} may make no tables in raw_db."),
-    ("workflow", None, MISSING, f"There is no workflow {NAME}-daily."),
+    ("workflow", None, MISSING, f"There is no workflow {WORKFLOW}."),
     ("workflow", partial(run_workflow, "ERROR"), WARNING, "failed"),
     (
         "workflow",
-        lambda: client("glue").stop_trigger(Name=f"{NAME}-start"),
+        lambda: client("glue").stop_trigger(Name=f"{WORKFLOW}-begin"),
         WRONG,
-        f"The trigger {NAME}-start of {NAME}-daily is DEACTIVATED.",
+        f"The trigger {WORKFLOW}-begin of {WORKFLOW} is DEACTIVATED.",
     ),
-    ("workflow", lambda: client("glue").delete_trigger(Name=f"{NAME}-start"), MISSING, "no trigger that starts it"),
+    ("workflow", lambda: client("glue").delete_trigger(Name=f"{WORKFLOW}-begin"), MISSING, "no trigger that starts it"),
     ("jobs", lambda: client("glue").delete_job(JobName="datalake-events"), MISSING, "There is no job datalake-events."),
     ("jobs", partial(put_run, "datalake-orders", "FAILED", ErrorMessage="Out of memory."), WARNING, "Out of memory."),
     ("crawlers", lambda: client("glue").delete_crawler(Name="curated-zone-crawler"), MISSING, "no crawler curated"),
@@ -313,6 +374,29 @@ FAULTS: list[tuple[str, Make | None, State, str]] = [
     ("dead_letters", send_dead_letter, WARNING, "holds 1 messages"),
     ("secrets", None, MISSING, f"There is no secret {NAME}/rds-production."),
     ("replication", None, WARNING, "There is no task datalake-prod-customers of DMS"),
+    (
+        "flows",
+        refuse("appflow", "DescribeFlow", "ResourceNotFoundException"),
+        WARNING,
+        "no flow datalake-prod-accounts",
+    ),
+    (
+        "flows",
+        answer("appflow", "DescribeFlow", flowStatus="Draft"),
+        WARNING,
+        "datalake-prod-contacts of AppFlow is Draft",
+    ),
+    (
+        "flows",
+        answer(
+            "appflow",
+            "DescribeFlow",
+            flowStatus="Active",
+            lastRunExecutionDetails={"mostRecentExecutionStatus": "Error", "mostRecentExecutionMessage": "Expired."},
+        ),
+        WARNING,
+        "The last run of the flow datalake-prod-accounts failed: Expired.",
+    ),
     ("alerts", None, MISSING, f"There is no topic {account.TOPIC}."),
     ("alerts", leave_unconfirmed, WARNING, "lake@example.com has not confirmed yet"),
     ("alerts", silence_alerts, WARNING, "Nobody gets the alerts."),
@@ -350,6 +434,19 @@ def test_each_check_of_the_account_is_seen_right_and_wrong() -> None:
     here = {"variables", "packages", "profile", "terraform", "artifacts", "state_bucket"}
     assert RIGHT.keys() == NAMED.keys() - here
     assert {name for name, *_ in FAULTS} == RIGHT.keys() - {"credentials", "bucket_names"}
+
+
+@pytest.mark.parametrize("days", [17, 18])
+def test_deliveries_are_kept_as_long_as_their_events_wait(days: int) -> None:
+    account.deploy_bucket()
+    lifecycle("landing/", Expiration={"Days": days})()
+    assert [state for state, _ in look("bucket_lifecycle")] == [WRONG if days < 18 else OK]
+
+
+def test_service_role_of_this_stack_is_no_other() -> None:
+    make_role("dms-vpc-role")()
+    client("iam").tag_role(RoleName="dms-vpc-role", Tags=[{"Key": "project", "Value": "data-lake"}])
+    assert look("service_roles") == [(OK, "")]
 
 
 def test_lake_that_is_whole_has_no_fault(project: Path) -> None:
