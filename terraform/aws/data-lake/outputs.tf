@@ -22,3 +22,41 @@ output "arrivals_dead_letters_url" {
   description = "The queue of S3's events that failed five times; docs/operations.md says what to do with each."
   value       = aws_sqs_queue.arrivals_dead_letters.url
 }
+
+output "workgroups" {
+  description = "Athena's workgroups: who asks, and dbt."
+  value       = { analysts = aws_athena_workgroup.analysts.name, dbt = aws_athena_workgroup.dbt.name }
+}
+
+output "results_bucket" {
+  description = "Where the answers of the analysts' queries lie."
+  value       = aws_s3_bucket.results.bucket
+}
+
+output "roles" {
+  description = "The roles that people and workflows take, by name."
+  value = {
+    for name, role in {
+      analyst  = aws_iam_role.analyst
+      deployer = aws_iam_role.deployer
+      engineer = aws_iam_role.engineer
+      pipeline = aws_iam_role.pipeline
+      planner  = aws_iam_role.planner
+    } : name => role.arn
+  }
+}
+
+output "environment" {
+  description = "The environment variables of dbt and of the command line."
+  value = {
+    AWS_REGION         = local.region
+    DATALAKE_BUCKET    = aws_s3_bucket.lake.bucket
+    DATALAKE_TARGET    = var.environment
+    DATALAKE_WORKGROUP = aws_athena_workgroup.dbt.name
+  }
+}
+
+output "lake_is_built" {
+  description = "Whether dbt had built its tables when this was applied, so that they stay granted on; terraform/ship.sh reads it."
+  value       = var.lake_is_built
+}
