@@ -24,7 +24,7 @@
 
 {#- Their folders, by source, for the partitions of the raw table, and the condition that tells them apart from other files
     there. It names them; where they are too many for a query of 262,144 bytes, as only in a first load, it finds them in
-    the ledger, which makes the engine open all files of those folders, and names broken ones to keep them closed. -#}
+    the ledger, which makes the engine open all files of those folders, and names broken ones there to keep them closed. -#}
 {% macro athena__sound_files(dataset, condition) -%}
     {%- set ledger = source('ledger', 'raw_files') ~ " as raw_files" -%}
     {%- set new = "select raw_files.source, raw_files.arrived, raw_files.file from " ~ ledger ~ " where " ~ condition -%}
@@ -37,7 +37,8 @@
         ).rows | map('list') | list -%}
         {%- set broken = run_query(
             "select raw_files.file from " ~ ledger
-            ~ " where raw_files.dataset = '" ~ dataset ~ "' and raw_files.state = 'broken' order by raw_files.file_id"
+            ~ " where raw_files.dataset = '" ~ dataset ~ "' and raw_files.state = 'broken'"
+            ~ " and raw_files.arrived in (select new.arrived from (" ~ new ~ ") as new) order by raw_files.file_id"
         ).columns[0].values() | list -%}
         {%- set condition_on_path -%}
             "$path" in (select '{{ athena_lake_root() }}/' || raw_files.file from {{ ledger }} where {{ condition }})
