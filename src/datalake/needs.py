@@ -70,6 +70,12 @@ SERVICE_ROLES = ("dms-vpc-role", "dms-cloudwatch-logs-role")
 TERRAFORM = (1, 11)
 ARTIFACTS = ("datalake-*.whl", "requirements.txt", "project.zip", "lambda.zip")
 
+GITHUB = "token.actions.githubusercontent.com"
+"""The OpenID Connect provider by which GitHub signs in, which an account has once."""
+
+_OURS = {"Key": "project", "Value": "data-lake"}
+"""The tag of what the stack makes."""
+
 _COLD = ("GLACIER", "DEEP_ARCHIVE")
 """Storage classes whose objects Athena leaves out without an error."""
 
@@ -227,8 +233,17 @@ def _executions(site: Site) -> Iterator[Result]:
 def _service_roles(site: Site) -> Iterator[Result]:
     for name in SERVICE_ROLES:
         role = _found(site.client("iam").get_role, "NoSuchEntity", RoleName=name)
-        if role and {"Key": "project", "Value": "data-lake"} not in role["Role"].get("Tags", []):
+        if role and _OURS not in role["Role"].get("Tags", []):
             yield warning(f"There is a role {name} already, of another stack.")
+
+
+def _github(site: Site) -> Iterator[Result]:
+    iam = site.client("iam")
+    for provider in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]:
+        if provider["Arn"].endswith(f"/{GITHUB}"):
+            told = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider["Arn"])
+            if _OURS not in told.get("Tags", []):
+                yield warning(f"There is a provider {GITHUB} already, of another stack.")
 
 
 def _quicksight(site: Site) -> Iterator[Result]:
@@ -754,6 +769,15 @@ CHECKS = (
         "Set create_dms_service_roles = false, and use those that are there.",
         _service_roles,
         ("iam:GetRole",),
+        after=("credentials",),
+        when=When.before,
+    ),
+    Check(
+        "github_provider",
+        "GitHub's OpenID Connect provider is free to make.",
+        "Take it over: terraform import aws_iam_openid_connect_provider.github ARN (docs/deploy.md).",
+        _github,
+        ("iam:ListOpenIDConnectProviders", "iam:GetOpenIDConnectProvider"),
         after=("credentials",),
         when=When.before,
     ),

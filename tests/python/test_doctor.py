@@ -104,6 +104,12 @@ def findings(name: str, at: Site | None = None) -> list[Finding]:
     return list(found)
 
 
+def make_provider(*tags: dict[str, str]) -> Make:
+    return lambda: client("iam").create_open_id_connect_provider(
+        Url="https://token.actions.githubusercontent.com", ThumbprintList=["0" * 40], Tags=list(tags)
+    )
+
+
 def put_last_crawl(status: str) -> None:
     client("glue").start_crawler(Name="raw-zone-crawler")
     crawlers: Any = glue_backends[ACCOUNT][REGION].crawlers
@@ -186,6 +192,7 @@ RIGHT: dict[str, tuple[Make, ...]] = {
     "bucket_names": (),
     "executions": (),
     "service_roles": (),
+    "github_provider": (),
     "quicksight": (),
     "crm_profile": (),
     "bucket": (account.deploy_bucket,),
@@ -227,6 +234,7 @@ FAULTS: list[tuple[str, Make | None, State, str]] = [
         "Lambda gives this account 10 executions at once; the stack needs 123.",
     ),
     ("service_roles", make_role("dms-vpc-role"), WARNING, "There is a role dms-vpc-role already, of another stack."),
+    ("github_provider", make_provider(), WARNING, "There is a provider token.actions.githubusercontent.com already"),
     (
         "quicksight",
         refuse("quicksight", "DescribeAccountSubscription", "ResourceNotFoundException"),
@@ -447,6 +455,11 @@ def test_service_role_of_this_stack_is_no_other() -> None:
     make_role("dms-vpc-role")()
     client("iam").tag_role(RoleName="dms-vpc-role", Tags=[{"Key": "project", "Value": "data-lake"}])
     assert look("service_roles") == [(OK, "")]
+
+
+def test_github_provider_of_this_stack_is_no_other() -> None:
+    make_provider({"Key": "project", "Value": "data-lake"})()
+    assert look("github_provider") == [(OK, "")]
 
 
 def test_lake_that_is_whole_has_no_fault(project: Path) -> None:
