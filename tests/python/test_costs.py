@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from datetime import date
-from types import ModuleType
 
 import pytest
 import yaml
+from benchmark_script import benchmark
 from lakes import PROJECT
 
 PRICES = yaml.safe_load((PROJECT / "benchmarks" / "prices.yml").read_text(encoding="utf-8"))["prices"]
-
-
-def benchmark(name: str) -> ModuleType:
-    """Return a script of benchmarks/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, PROJECT / "benchmarks" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_bill_of_the_document_is_the_computed_one() -> None:
