@@ -7,12 +7,13 @@ from typing import Any
 
 import boto3
 
-from athena_bench import work_group
+from athena_bench import connections, work_group
 from athena_bench.api import Api
 from athena_bench.catalog import Catalog
 from athena_bench.engine import Engine
 from athena_bench.glue import Glue
 from athena_bench.lake_formation import LakeFormation
+from athena_bench.rulesets import Rulesets
 from athena_bench.run import Runner
 from athena_bench.server import ATHENA, Server
 
@@ -44,6 +45,8 @@ class Bench:
         self.server = Server(port=port, region=region)
         lake_formation = LakeFormation(self.server)
         Glue(self.server, lake_formation.forget)
+        connections.register(self.server)
+        Rulesets(self.server)
         work_group.register(self.server)
         self.heap = heap
         self.engine: Engine | None = None

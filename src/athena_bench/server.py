@@ -73,6 +73,7 @@ class Server:
         self.port = port
         self.region = region
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self._services = dict(_SERVICES)
         self._operations: dict[str, Operation] = {}
         self._resets: list[Callable[[], None]] = []
         self._catalog_lock = threading.RLock()
@@ -86,21 +87,29 @@ class Server:
         return f"http://{self.host}:{self.port}"
 
     def register(
-        self, target_prefix: str, operations: Mapping[str, Operation], reset: Callable[[], None] | None = None
+        self,
+        target_prefix: str,
+        operations: Mapping[str, Operation],
+        reset: Callable[[], None] | None = None,
+        signing_name: str | None = None,
     ) -> None:
         """Answer operations of a service by functions instead of by moto.
 
         Args:
-            target_prefix: `AmazonAthena`, `AWSGlue` or `AWSLakeFormation`.
+            target_prefix: what the header `X-Amz-Target` begins with, such as `AWSGlue`; the service speaks JSON.
             operations: the function of each operation, by its name, such as `StartQueryExecution`. It takes the
                 request and returns the response, both as the members of the service's model; it raises ApiError.
             reset: called when all state is to be forgotten.
+            signing_name: the service that its requests are signed for, such as `dms`; Athena, Glue and Lake Formation
+                are known.
 
         Raises:
-            ValueError: the bench does not know the service.
+            ValueError: the service is not known, and its signing name not given.
         """
-        if target_prefix not in _SERVICES:
-            raise ValueError(f"There is no service {target_prefix}: register operations of one of {list(_SERVICES)}.")
+        if signing_name is not None:
+            self._services[target_prefix] = signing_name
+        if target_prefix not in self._services:
+            raise ValueError(f"The service {target_prefix} is not known: say what its requests are signed for.")
         self._operations.update({f"{target_prefix}.{name}": operation for name, operation in operations.items()})
         if reset is not None:
             self._resets.append(reset)
@@ -128,7 +137,7 @@ class Server:
     def forward(self, target: str, request: dict[str, Any]) -> dict[str, Any]:
         """Ask moto, passing by what is registered; otherwise as `call`."""
         prefix, _, name = target.partition(".")
-        service = _SERVICES[prefix]
+        service = self._services[prefix]
         credential = f"bench/20000101/{self.region}/{service}/aws4_request"
         signature = f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
         headers = Headers({"Authorization": signature})
@@ -194,7 +203,7 @@ class Server:
             self.reset()
             return _json_response({"status": "ok"})(environ, start_response)
         target = _target_of(environ)
-        if target is None:
+        if target is None or not (target in self._operations or target.partition(".")[0] in _SERVICES):
             return self._store(environ, start_response)
         return self._answer(target, environ)(environ, start_response)
 
@@ -307,9 +316,9 @@ def _scope_of(environ: WSGIEnvironment) -> tuple[str, str] | None:
 
 
 def _target_of(environ: WSGIEnvironment) -> str | None:
-    """The operation asked for, such as `AWSGlue.GetTable`; None for a service that is moto's alone."""
-    target: str = environ.get("HTTP_X_AMZ_TARGET", "")
-    if target.partition(".")[0] in _SERVICES:
+    """The operation asked for, such as `AWSGlue.GetTable`; None where the service does not speak so."""
+    target: str | None = environ.get("HTTP_X_AMZ_TARGET")
+    if target is not None:
         return target
     scope = _scope_of(environ)
     if scope is not None and scope[1] == _SERVICES[LAKE_FORMATION]:  # has a path an operation instead

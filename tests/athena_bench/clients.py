@@ -49,6 +49,10 @@ class Clients:
     def s3(self) -> Any:
         return self._client("s3")
 
+    @cached_property
+    def kinesis(self) -> Any:
+        return self._client("kinesis")
+
 
 def error_of(call: Callable[..., object], **request: object) -> tuple[str, str]:
     """Code and message of the error that a call ends with; two empty strings where it is answered."""

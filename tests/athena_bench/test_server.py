@@ -75,6 +75,18 @@ def test_unknown_service_is_not_registered(server: Server) -> None:
         server.register("AmazonNothing", {})
 
 
+def test_operation_of_any_other_service_may_be_registered_and_the_rest_stays_with_moto(
+    server: Server, aws: Clients
+) -> None:
+    def list_streams(request: dict[str, Any]) -> dict[str, Any]:
+        names = server.forward("Kinesis_20131202.ListStreams", request)["StreamNames"]
+        return {"StreamNames": [*names, "registered"], "HasMoreStreams": False}
+
+    server.register("Kinesis_20131202", {"ListStreams": list_streams}, signing_name="kinesis")
+    aws.kinesis.create_stream(StreamName="of-moto", ShardCount=1)
+    assert aws.kinesis.list_streams()["StreamNames"] == ["of-moto", "registered"]
+
+
 def test_request_signed_for_another_region_is_refused(server: Server) -> None:
     code, message = error_of(Clients(server, region="eu-west-1").glue.get_databases)
     assert code == "InvalidSignatureException"
