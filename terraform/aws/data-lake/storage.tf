@@ -187,6 +187,23 @@ resource "aws_s3_bucket_lifecycle_configuration" "lake" {
       ]))
       error_message = "A lifecycle rule would delete files of Iceberg tables by age, also those that a table still reads. Rows of ${join(", ", local.iceberg_prefixes)} expire by DELETE and VACUUM."
     }
+
+    precondition {
+      condition = alltrue(flatten([
+        for rule in values(local.lifecycle_rules) : [
+          for tables in local.iceberg_prefixes : !startswith(rule.prefix, tables) && !startswith(tables, rule.prefix)
+        ] if length(setintersection(keys(try(rule.transitions, {})), ["GLACIER", "DEEP_ARCHIVE"])) > 0
+      ]))
+      error_message = "A lifecycle rule would archive files of Iceberg tables. Athena leaves archived files out without an error."
+    }
+
+    precondition {
+      condition = alltrue([
+        for rule in values(local.lifecycle_rules) : try(rule.expire_after, null) == null ? true : rule.expire_after >= 2555
+        if startswith(rule.prefix, "raw/") || startswith("raw/", rule.prefix)
+      ])
+      error_message = "A lifecycle rule would delete raw files before they are 7 years old."
+    }
   }
 
   depends_on = [aws_s3_bucket_versioning.lake] # old versions are there only with it
