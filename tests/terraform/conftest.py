@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import pytest
 import terraform_cli
@@ -57,3 +58,15 @@ def declared(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> 
     """The stack in its own folder, ready for commands that make nothing."""
     data: Path = tmp_path_factory.mktemp("declared")
     return terraform.init(terraform_cli.STACK, data)
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small files in the place of what `make dist` builds, for what only uploads them."""
+    folder: Path = tmp_path_factory.mktemp("artifacts")
+    for name in ("datalake-0.0.0-py3-none-any.whl", "requirements.txt"):
+        (folder / name).write_text("A stand-in.\n")
+    for name in ("lambda.zip", "project.zip"):
+        with ZipFile(folder / name, "w") as archive:
+            archive.writestr("stand-in.txt", "A stand-in.\n")
+    return folder

@@ -33,6 +33,7 @@ USUAL_PLACES = (
 
 _REGISTRY = "https://registry.terraform.io/.well-known/terraform.json"
 _SECONDS = 600
+_QUIET = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "TF_CLI_ARGS": "-no-color"}
 
 
 class TerraformMissingError(Exception):
@@ -57,15 +58,21 @@ class Terraform:
     environment: Mapping[str, str]
     plugins: Path | None = None
 
-    def init(self, folder: Path, data: Path) -> Working:
-        """Make a folder ready without its backend; `data` is where Terraform keeps the provider.
+    def init(self, folder: Path, data: Path, environment: Mapping[str, str] | None = None) -> Working:
+        """Make a folder ready.
+
+        Args:
+            folder: the configuration. Its backend is made ready where it has a state here, in an emulator's copy.
+            data: where Terraform keeps the provider.
+            environment: further environment variables of all commands there, such as those of the emulator.
 
         Raises:
             TerraformError: it can't be done; such as for a provider that the lock file does not know.
         """
-        working = Working(self, folder, {"TF_DATA_DIR": str(data)})
+        working = Working(self, folder, {"TF_DATA_DIR": str(data), **(environment or {})})
         mirror = () if self.plugins is None else (f"-plugin-dir={self.plugins}",)
-        working.run("init", "-backend=false", "-lockfile=readonly", *mirror)
+        backend = () if environment else ("-backend=false",)
+        working.run("init", "-lockfile=readonly", *backend, *mirror)
         return working
 
 
@@ -93,7 +100,7 @@ class Working:
             done = subprocess.run(
                 [self.terraform.binary, command, *arguments],
                 cwd=self.folder,
-                env={**self.terraform.environment, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", **self.environment},
+                env={**self.terraform.environment, **_QUIET, **self.environment},
                 capture_output=True,
                 text=True,
                 timeout=_SECONDS,

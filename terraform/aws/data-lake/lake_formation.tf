@@ -24,16 +24,18 @@ locals {
   }
 
   # What analysts may read of each table: all of it where null. A table that is not here they may not read.
-  analysts_tables = var.lake_is_built ? merge(
-    {
-      "curated_db.orders"    = null
-      "curated_db.customers" = ["customer_id", "segment", "region"]
-    },
-    {
-      for table, columns in local.built_columns.analytics_db : "analytics_db.${table}" =>
-      anytrue(values(columns)) ? [for column, is_personal in columns : column if !is_personal] : null
-    },
-  ) : {}
+  analysts_tables = {
+    for table, columns in merge(
+      {
+        "curated_db.orders"    = null
+        "curated_db.customers" = ["customer_id", "segment", "region"]
+      },
+      {
+        for table, columns in local.built_columns.analytics_db : "analytics_db.${table}" =>
+        anytrue(values(columns)) ? [for column, is_personal in columns : column if !is_personal] : null
+      },
+    ) : table => columns if var.lake_is_built
+  }
 
   analysts_grants = {
     for pair in setproduct(keys(local.analysts), keys(local.analysts_tables)) : "${pair[0]}-${pair[1]}" => {
