@@ -29,6 +29,10 @@ _ICEBERG_ERROR = 233
 """AthenaError's ErrorType of a failed commit, which dbt-athena tries again."""
 
 _CATEGORIES = {"USER_ERROR": 2}
+
+_HELD_SECONDS = 0.25
+"""How long the state of a query that has not ended is kept back, in case it ends: clients that ask often cost most."""
+
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 
@@ -53,6 +57,7 @@ class Execution:
     rows: list[list[str | None]] = field(default_factory=list)
     cancel: Callable[[], None] | None = None
     reused: Execution | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
 
     @property
     def location(self) -> str:
@@ -171,8 +176,10 @@ class Api:
         return False
 
     def get_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Describe an execution."""
-        return {"QueryExecution": _described(self._execution(request))}
+        """Describe an execution, at its end or in a quarter of a second, whichever is sooner."""
+        execution = self._execution(request)
+        execution.ended.wait(_HELD_SECONDS)
+        return {"QueryExecution": _described(execution)}
 
     def batch_get_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
         """Describe up to 50 executions; those that are not known are listed apart."""
@@ -333,6 +340,7 @@ class Api:
 
     def _end(self, execution: Execution, state: str, reason: str) -> None:
         execution.state, execution.reason, execution.completed = state, reason, time.time()
+        execution.ended.set()
 
 
 def _check_cutoff(execution: Execution, run: Run) -> None:

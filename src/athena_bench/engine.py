@@ -34,6 +34,9 @@ _JVM_FLAGS = (
     "-XX:+UseSerialGC",
     # Many short queries: the second compiler would take more time than it saves.
     "-XX:TieredStopAtLevel=1",
+    # Its thousands of classes would otherwise make it look through the whole heap each time their space grows.
+    "-XX:MetaspaceSize=512M",
+    "-Xmn512M",
     "-Djdk.attach.allowAttachSelf=true",
     "-Dfile.encoding=UTF-8",
     "--enable-native-access=ALL-UNNAMED",
@@ -302,6 +305,11 @@ def _configure(folder: Path, port: int, endpoint: str, region: str) -> None:
             "task.concurrency": "1",
             "optimizer.join-reordering-strategy": "NONE",
             "query.min-expire-age": "1m",
+            # What concerns many nodes, long queries or many users costs half of the rest.
+            "http-server.log.enabled": "false",
+            "task.info.max-age": "30s",
+            "task.info-update-interval": "10s",
+            "join-distribution-type": "BROADCAST",
         },
         "log.properties": {"": "WARN"},
         f"catalog/{HIVE_CATALOG}.properties": {

@@ -101,7 +101,7 @@ def test_missing_workgroup_is_not_the_statements_fault(athena_bench: Bench) -> N
 
 LONG = (
     "select count(*) from unnest(sequence(1, 10000)) as a(x) cross join unnest(sequence(1, 10000)) as b(y) "
-    "where x * y % 7 = 3 and sin(x) > 0"
+    "cross join unnest(sequence(1, 10000)) as c(z) where x * y % 7 = 3 and sin(x) > 0"
 )
 
 

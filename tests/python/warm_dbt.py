@@ -5,11 +5,15 @@ That is the code of its classes and the templates of macros, which it looks up b
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
+import boto3
+from botocore.loaders import JSONFileLoader, Loader
 from dbt.adapters.factory import reset_adapters
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
@@ -33,7 +37,21 @@ def warm() -> None:
     reset_adapters()  # type: ignore[no-untyped-call]
 
 
+def keep_descriptions_of_services() -> None:
+    """Let botocore read the description of a service once: dbt-athena has many sessions, and each reads it anew."""
+    read, look_up = JSONFileLoader.load_file, Loader.list_available_services
+    described = functools.cache(lambda path: read(JSONFileLoader(), path))
+    listed = functools.cache(lambda paths, kind: look_up(Loader(list(paths)), kind))
+    patch.object(JSONFileLoader, "load_file", lambda _, path: described(path)).start()
+    patch.object(
+        Loader, "list_available_services", lambda self, type_name: listed(tuple(self.search_paths), type_name)
+    ).start()
+    for service in ("athena", "glue", "lakeformation", "s3", "sts"):
+        boto3.Session(region_name="us-east-1").client(service)
+
+
 warm()
+keep_descriptions_of_services()
 # No fork looks for garbage among what is here by now.
 gc.collect()
 gc.freeze()
