@@ -4,6 +4,7 @@ export PULL_REQUEST SHOWN_PLAN
 
 SELECT := state:modified+
 STACK := terraform/aws/data-lake
+STATE := target/main
 DEPLOYED := target/deployed
 SITE := site
 LINT_READY := .venv-ci/.ready
@@ -21,8 +22,8 @@ slim-build slim-drop: export DATALAKE_TARGET := ci
 slim-build: export DATALAKE_PULL_REQUEST = $(PULL_REQUEST)
 
 slim-build: slim-drop ## Build what a pull request changes into the database pr_12: make slim-build PULL_REQUEST=12
-	@datalake state fetch target/main
-	@dbt build --target pull_request --select "$(SELECT)" --defer --state target/main --exclude-resource-type unit_test
+	@datalake state fetch "$(STATE)"
+	@dbt build --target pull_request --select "$(SELECT)" --defer --state "$(STATE)" --exclude-resource-type unit_test
 
 slim-drop: $(READY) ## Drop the database of a pull request and its files: make slim-drop PULL_REQUEST=12
 	@test -n "$$PULL_REQUEST" || { echo "Say which pull request: make $(MAKECMDGOALS) PULL_REQUEST=12" >&2; exit 2; }

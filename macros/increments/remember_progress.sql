@@ -35,6 +35,11 @@
     {{ return(once_a_run('select coalesce(max(file_id), 0) from ' ~ parsed_table(dataset))[0][0]) }}
 {%- endmacro %}
 
+{#- The parsed table that `ref` gives with --defer: of this target's database, or where it has none, of the lake's own. -#}
 {% macro parsed_table(dataset) -%}
-    {{ return(this.incorporate(path={'identifier': dataset ~ '_parsed', 'schema': generate_schema_name('curated_db', none)})) }}
+    {%- set own = this.incorporate(path={'identifier': dataset ~ '_parsed', 'schema': generate_schema_name('curated_db', none)}) -%}
+    {%- if own.schema == 'curated_db' or load_relation(own) is not none -%}
+        {{ return(own) }}
+    {%- endif -%}
+    {{ return(own.incorporate(path={'schema': 'curated_db'})) }}
 {%- endmacro %}

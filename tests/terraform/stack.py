@@ -1,0 +1,176 @@
+"""The stack in a folder of its own, on the emulator."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from terraform_cli import PROJECT, STACK, Terraform, Working
+
+LIST = yaml.safe_load(Path(__file__).with_name("not_on_the_emulator.yml").read_text("utf-8"))
+NOT_MADE: dict[str, str] = LIST["not_made"]
+NOT_TOLD_BACK: dict[str, dict[str, str]] = LIST["not_told_back"]
+
+_PROVIDER = """
+terraform {
+  backend "local" {}
+}
+
+provider "aws" {
+  s3_use_path_style           = true
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  max_retries                 = 2
+}
+"""
+
+
+def copy(folder: Path) -> Path:
+    """Copy the stack into a folder, where its way up leads to the repository's files, and return where it is."""
+    for entry in PROJECT.iterdir():
+        if entry.name != "terraform":
+            (folder / entry.name).symlink_to(entry)
+    copied = folder / STACK.relative_to(PROJECT)
+    shutil.copytree(STACK, copied, ignore=shutil.ignore_patterns(".terraform", "tests", "*.tfvars", "*.tfstate*"))
+    return copied
+
+
+def overrides(configuration: str) -> str:
+    """Return the override file of the emulator: its provider, and what no plan is to set again.
+
+    Args:
+        configuration: the text of all files of the stack.
+    """
+    blocks = [_PROVIDER]
+    for kind, name in re.findall(r'^resource "(\w+)" "(\w+)"', configuration, re.MULTILINE):
+        if kind in NOT_TOLD_BACK:
+            ignored = ", ".join(NOT_TOLD_BACK[kind])
+            blocks.append(
+                f'resource "{kind}" "{name}" {{\n  lifecycle {{\n    ignore_changes = [{ignored}]\n  }}\n}}\n'
+            )
+    return "\n".join(blocks)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan, and a state, as `terraform show -json` has it.
+
+    Args:
+        document: that JSON.
+        file: the plan itself; applied as it is.
+    """
+
+    document: Mapping[str, Any]
+    file: Path
+
+    @cached_property
+    def changes(self) -> dict[str, list[str]]:
+        """What is done to each resource that changes, by its address: create, update, delete or read."""
+        return {
+            change["address"]: change["change"]["actions"]
+            for change in self.document.get("resource_changes", [])
+            if change["change"]["actions"] != ["no-op"]
+        }
+
+    @cached_property
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """The values of each managed resource as it will be, by its address; what is not known yet is missing."""
+        return {found["address"]: found.get("values", {}) for found in self._found() if found["mode"] == "managed"}
+
+    def _found(self) -> Iterator[dict[str, Any]]:
+        yield from self.document["planned_values"]["root_module"].get("resources", [])
+
+    @cached_property
+    def needs(self) -> dict[str, set[str]]:
+        """What each block (`aws_s3_bucket.lake`, `data.x.y`, `local`s followed) refers to."""
+        module = self.document["configuration"]["root_module"]
+        return {
+            block["address"]: {*_references(block.get("expressions", {})), *block.get("depends_on", [])}
+            | set(block.get("for_each_expression", {}).get("references", []))
+            | set(block.get("count_expression", {}).get("references", []))
+            for block in module["resources"]
+        }
+
+    def targets(self) -> list[str]:
+        """The resources that the emulator can make: all but the listed types, and what depends on them."""
+        left_out = {block for block in self.needs if block.split(".")[0] in NOT_MADE}
+        while True:
+            further = {
+                block
+                for block, needed in self.needs.items()
+                if block not in left_out and any(_is_of(reference, left_out) for reference in needed)
+            }
+            if not further:
+                break
+            left_out |= further
+        blocks = {re.sub(r"\[.*", "", address) for address in self.resources}
+        return sorted(blocks - left_out)
+
+
+def _references(expressions: Any) -> Iterator[str]:
+    if isinstance(expressions, dict):
+        for name, value in expressions.items():
+            if name == "references":
+                yield from value
+            else:
+                yield from _references(value)
+    elif isinstance(expressions, list):
+        for value in expressions:
+            yield from _references(value)
+
+
+def _is_of(reference: str, blocks: set[str]) -> bool:
+    return any(reference == block or reference.startswith((f"{block}.", f"{block}[")) for block in blocks)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A copy of the stack with a state of its own.
+
+    Args:
+        working: its folder.
+        variables: of each command.
+    """
+
+    working: Working
+    variables: Mapping[str, str]
+
+    @classmethod
+    def on(
+        cls, terraform: Terraform, folder: Path, environment: Mapping[str, str], variables: Mapping[str, str]
+    ) -> Stack:
+        """Make a copy in an empty folder, for the emulator whose environment variables are given."""
+        copied = copy(folder / "repository")
+        text = "\n".join(file.read_text("utf-8") for file in copied.glob("*.tf"))
+        (copied / "emulator_override.tf").write_text(overrides(text), encoding="utf-8")
+        return cls(terraform.init(copied, folder / "data", environment), variables)
+
+    def plan(self, *options: str, targets: Sequence[str] = (), **variables: str) -> Plan:
+        """Plan, and return the plan."""
+        with tempfile.NamedTemporaryFile(dir=self.working.folder, suffix=".plan", delete=False) as file:
+            pass
+        arguments = [f"-var={name}={value}" for name, value in {**self.variables, **variables}.items()]
+        arguments += [f"-target={target}" for target in targets]
+        self.working.run("plan", f"-out={file.name}", *options, *arguments)
+        return Plan(json.loads(self.working.run("show", "-json", file.name)), Path(file.name))
+
+    def apply(self, plan: Plan) -> None:
+        """Do what a plan says."""
+        self.working.run("apply", str(plan.file))
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """The values of each resource that is made, by its address; data sources begin with `data.`."""
+        module = self.working.json("show")["values"]["root_module"]
+        return {found["address"]: found["values"] for found in module["resources"]}
+
+    def outputs(self) -> dict[str, Any]:
+        """The outputs by name."""
+        return {name: output["value"] for name, output in self.working.json("output").items()}
