@@ -1,4 +1,4 @@
-"""The workgroups of Athena: moto's, with the change of one, which moto lacks."""
+"""The workgroups of Athena and the queries named in them: moto's, with what moto lacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from athena_bench.server import ATHENA, ApiError, Server
 
 
 def register(server: Server) -> None:
-    """Add UpdateWorkGroup to a server, and refuse to read a workgroup that is not there."""
+    """Add UpdateWorkGroup and DeleteNamedQuery to a server, and refuse to read what is not there."""
 
     def existing(name: str) -> Any:  # noqa: ANN401 - moto's own
         group = athena_backends[DEFAULT_ACCOUNT_ID][server.region].work_groups.get(name)
@@ -30,7 +30,28 @@ def register(server: Server) -> None:
         group.state = request.get("State", group.state)
         return {}
 
-    server.register(ATHENA, {"GetWorkGroup": get, "UpdateWorkGroup": update})
+    def named(request: dict[str, Any]) -> str:
+        if request["NamedQueryId"] not in athena_backends[DEFAULT_ACCOUNT_ID][server.region].named_queries:
+            raise ApiError("InvalidRequestException", f"NamedQuery {request['NamedQueryId']} was not found.")
+        return str(request["NamedQueryId"])
+
+    def get_query(request: dict[str, Any]) -> dict[str, Any]:
+        named(request)
+        return server.forward(f"{ATHENA}.GetNamedQuery", request)
+
+    def delete_query(request: dict[str, Any]) -> dict[str, Any]:
+        del athena_backends[DEFAULT_ACCOUNT_ID][server.region].named_queries[named(request)]
+        return {}
+
+    server.register(
+        ATHENA,
+        {
+            "GetWorkGroup": get,
+            "UpdateWorkGroup": update,
+            "GetNamedQuery": get_query,
+            "DeleteNamedQuery": delete_query,
+        },
+    )
 
 
 def _updated(configuration: dict[str, Any], updates: dict[str, Any]) -> dict[str, Any]:

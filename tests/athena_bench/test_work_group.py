@@ -59,3 +59,13 @@ def test_work_group_is_disabled_and_its_cut_off_set(aws: Clients) -> None:
 def test_work_group_that_is_not_there_is_refused(aws: Clients) -> None:
     assert code_of(aws.athena.update_work_group, WorkGroup="none") == "InvalidRequestException"
     assert code_of(aws.athena.get_work_group, WorkGroup="none") == "InvalidRequestException"
+
+
+def test_named_query_is_gone_once_it_is_deleted(aws: Clients) -> None:
+    made = aws.athena.create_named_query(Name="one", Database="d", QueryString="select 1")["NamedQueryId"]
+    kept = aws.athena.create_named_query(Name="two", Database="d", QueryString="select 2")["NamedQueryId"]
+    aws.athena.delete_named_query(NamedQueryId=made)
+    assert aws.athena.list_named_queries()["NamedQueryIds"] == [kept]
+    assert code_of(aws.athena.get_named_query, NamedQueryId=made) == "InvalidRequestException"
+    assert code_of(aws.athena.delete_named_query, NamedQueryId=made) == "InvalidRequestException"
+    assert aws.athena.get_named_query(NamedQueryId=kept)["NamedQuery"]["QueryString"] == "select 2"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
@@ -10,8 +11,13 @@ from zipfile import ZipFile
 import pytest
 import terraform_cli
 
+from datalake.distribution import build_project
+
 if TYPE_CHECKING:
+    from stack import Applied, Plan, Stack
     from terraform_cli import Terraform, Working
+
+    from athena_bench.bench import Bench
 
 WITHOUT = "DATALAKE_WITHOUT_TERRAFORM"
 """Set to 1, tests that need Terraform are left out where it is not found; otherwise they fail."""
@@ -62,11 +68,49 @@ def declared(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small files in the place of what `make dist` builds, for what only uploads them."""
+    """The dbt project as `make dist` packs it, and small files in the place of what is only uploaded."""
     folder: Path = tmp_path_factory.mktemp("artifacts")
+    build_project(terraform_cli.PROJECT, folder / "project.zip")
     for name in ("datalake-0.0.0-py3-none-any.whl", "requirements.txt"):
         (folder / name).write_text("A stand-in.\n")
-    for name in ("lambda.zip", "project.zip"):
-        with ZipFile(folder / name, "w") as archive:
-            archive.writestr("stand-in.txt", "A stand-in.\n")
+    with ZipFile(folder / "lambda.zip", "w") as archive:
+        archive.writestr("stand-in.txt", "A stand-in.\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def emulator(terraform: Terraform) -> Iterator[Bench]:
+    """A bench of its own, without buckets and workgroups of the lake: Terraform makes those."""
+    del terraform  # where there is none, nothing is started
+    from emulator import mended  # moto takes a second, which a run without these tests has no use for
+
+    from athena_bench.bench import Bench
+
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+        bench = Bench()
+        with mended(bench.server), bench:
+            yield bench
+
+
+@pytest.fixture(scope="session")
+def stack(terraform: Terraform, emulator: Bench, artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The stack on the emulator, of which nothing is made yet."""
+    from stack import Stack
+
+    variables = {"environment": "ci", "github_repository": "owner/name", "artifacts": str(artifacts)}
+    return Stack.on(terraform, tmp_path_factory.mktemp("stack"), emulator.environment, variables)
+
+
+@pytest.fixture(scope="session")
+def planned(stack: Stack) -> Plan:
+    """The plan of the whole stack in an empty account."""
+    return stack.plan()
+
+
+@pytest.fixture(scope="session")
+def applied(stack: Stack, planned: Plan) -> Applied:
+    """The stack, applied but for what the emulator lacks."""
+    from stack import Applied
+
+    return Applied.make(stack, planned)

@@ -18,6 +18,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dms.models import dms_backends
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
+from moto.sqs.models import Queue
 
 from athena_bench.server import ApiError, Operation, Server
 
@@ -25,7 +26,6 @@ BUDGETS = "AWSBudgetServiceGateway"
 DMS = "AmazonDMSv20160101"
 KINESIS = "Kinesis_20131202"
 SAGEMAKER = "SageMaker"
-SQS = "AmazonSQS"
 
 
 @contextmanager
@@ -36,7 +36,6 @@ def mended(server: Server) -> Iterator[None]:
     """
     Budgets(server)
     Dms(server)
-    _register_queues(server)
     _register_notebooks(server)
     _register_streams(server)
     with ExitStack() as patches:
@@ -50,6 +49,10 @@ def mended(server: Server) -> Iterator[None]:
                     lambda target_bucket, target_prefix: logging_allowed(_for_logging(target_bucket), target_prefix)
                 ),
             )
+        )
+        attributes = vars(Queue)["attributes"].fget
+        patches.enter_context(
+            patch.object(Queue, "attributes", property(lambda queue: _compact_policy(attributes(queue))))
         )
         yield
 
@@ -191,17 +194,11 @@ def _with_times(members: Any) -> Any:
 # SQS: a policy without blanks
 
 
-def _register_queues(server: Server) -> None:
-    """Give a redrive policy as it was set; moto puts blanks in, which Terraform takes for a change."""
-
-    def attributes(request: dict[str, Any]) -> dict[str, Any]:
-        answer = server.forward(f"{SQS}.GetQueueAttributes", request)
-        found = answer.get("Attributes", {})
-        if policy := found.get("RedrivePolicy"):
-            found["RedrivePolicy"] = json.dumps(json.loads(policy), separators=(",", ":"))
-        return answer
-
-    server.register(SQS, {"GetQueueAttributes": attributes}, signing_name="sqs")
+def _compact_policy(found: dict[str, Any]) -> dict[str, Any]:
+    """Attributes with the redrive policy as it was set; moto puts blanks in, which Terraform takes for a change."""
+    if policy := found.get("RedrivePolicy"):
+        found["RedrivePolicy"] = json.dumps(json.loads(policy), separators=(",", ":"))
+    return found
 
 
 # SageMaker: tags of lifecycle configurations

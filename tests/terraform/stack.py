@@ -148,7 +148,9 @@ class Stack:
         cls, terraform: Terraform, folder: Path, environment: Mapping[str, str], variables: Mapping[str, str]
     ) -> Stack:
         """Make a copy in an empty folder, for the emulator whose environment variables are given."""
-        copied = copy(folder / "repository")
+        repository = folder / "repository"
+        repository.mkdir()
+        copied = copy(repository)
         text = "\n".join(file.read_text("utf-8") for file in copied.glob("*.tf"))
         (copied / "emulator_override.tf").write_text(overrides(text), encoding="utf-8")
         return cls(terraform.init(copied, folder / "data", environment), variables)
@@ -168,9 +170,35 @@ class Stack:
 
     def state(self) -> dict[str, dict[str, Any]]:
         """The values of each resource that is made, by its address; data sources begin with `data.`."""
-        module = self.working.json("show")["values"]["root_module"]
-        return {found["address"]: found["values"] for found in module["resources"]}
+        state = self.working.json("show").get("values", {"root_module": {"resources": []}})  # of nothing, it has none
+        return {found["address"]: found["values"] for found in state["root_module"]["resources"]}
 
     def outputs(self) -> dict[str, Any]:
         """The outputs by name."""
         return {name: output["value"] for name, output in self.working.json("output").items()}
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The stack as it was just after it was applied; tests that come later change what is there.
+
+    Args:
+        stack: the stack.
+        targets: the blocks that the emulator can make.
+        state: the values of each resource that is made, by its address.
+        whole: a plan of all of the stack on what is made, in which every ARN and policy is known.
+        built: the same, for the time when dbt has built its tables.
+    """
+
+    stack: Stack
+    targets: list[str]
+    state: dict[str, dict[str, Any]]
+    whole: Plan
+    built: Plan
+
+    @classmethod
+    def make(cls, stack: Stack, planned: Plan) -> Applied:
+        """Apply what the emulator can make of a plan."""
+        targets = planned.targets()
+        stack.apply(stack.plan(targets=targets))
+        return cls(stack, targets, stack.state(), stack.plan(), stack.plan(lake_is_built="true"))
