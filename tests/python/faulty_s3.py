@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 import boto3
@@ -35,6 +35,7 @@ class FaultyS3:
     def __init__(self) -> None:
         self.choose: Callable[[], Fault | None] = lambda: None
         self._app = DomainDispatcherApplication(create_backend_app)
+        self._turn = Lock()
         self.server: BaseWSGIServer = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Silent)
 
     def client(self) -> Any:
@@ -51,13 +52,18 @@ class FaultyS3:
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         fault = self.choose()
         if fault is None:
-            return self._app(environ, start_response)  # type: ignore[no-any-return]
+            return self._ask(environ)(environ, start_response)
         if fault.is_done:
-            Response.from_app(self._app, environ)
+            self._ask(environ)
         else:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         text = f"<Error><Code>{fault.code}</Code><Message>on purpose</Message></Error>"
         return Response(text, fault.status, content_type="application/xml")(environ, start_response)
+
+    def _ask(self, environ: dict[str, Any]) -> Response:
+        """Ask moto, one request at a time: it looks at If-None-Match and then writes, which S3 does in one."""
+        with self._turn:
+            return Response.from_app(self._app, environ, buffered=True)
 
 
 class _Silent(WSGIRequestHandler):

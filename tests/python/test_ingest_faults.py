@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
 import resource
 import signal
-import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
 from faulty_s3 import Fault, FaultyS3, faulty_s3
-from lakes import PROJECT
+from ingesters import ORDERS, TEN, Batch, in_a_fork, ingest_with_kills, unpacked
 
-from datalake.ingest import Ingested, Unfit, ingest
-from datalake.sources import load_sources
+from datalake.ingest import Ingested, ingest
 from datalake.storage import FolderStore, S3Store, Store
 
-ORDERS = load_sources(PROJECT / "models" / "raw")["orders"]
-TEN = datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
 RUNS_IN_A_BUCKET = 400
 RUNS_IN_A_FOLDER = 600
-_WRITES = ("open", "os.link", "os.mkdir", "os.remove", "os.chmod", "tempfile.mkstemp")
 
 
 @pytest.fixture(scope="module")
@@ -40,48 +33,12 @@ def s3() -> Iterator[FaultyS3]:
         yield server
 
 
-class Batch:
-    """A batch of random size, with unfit records among the others, and clocks that are hours apart."""
-
-    def __init__(self, random: Random, number: int) -> None:
-        self.random = random
-        self.name = f"batch-{number}"
-        self.fit = [{"order_id": f"{number}-{position}"} for position in range(random.randint(1, 12))]
-        self.unfit = [[f"{number}-{position}"] for position in range(random.choice([0, 0, 1, 2]))]
-        self.records: list[Any] = [*self.fit, *self.unfit]
-        random.shuffle(self.records)
-        self.object_bytes = random.randint(60, 300)
-
-    def ingest(self, store: Store, now: datetime) -> Ingested:
-        return ingest(
-            store, ORDERS, self.records, batch=self.name, now=now, unfit=Unfit.reject, object_bytes=self.object_bytes
-        )
-
-    def skewed_clock(self) -> datetime:
-        return TEN + timedelta(minutes=self.random.randint(-300, 300))
-
-    def assert_is_there_once(self, store: Store, done: Ingested, keys: Sequence[str]) -> None:
-        found = [key for key in keys if key.startswith("raw/")]
-        assert sorted(done.keys) == found
-        rows = [json.loads(line) for key in found for line in unpacked(store, key)]
-        assert rows == [record for record in self.records if isinstance(record, dict)]
-        rejected = [key for key in keys if key.startswith("rejects/")]
-        assert rejected == ([done.rejects_key] if done.rejects_key else [])
-        texts = [json.loads(line)["record"] for key in rejected for line in unpacked(store, key)]
-        assert Counter(texts) == Counter(map(repr, self.unfit))
-
-
 def keys_by_batch(store: Store) -> dict[str, list[str]]:
     found = defaultdict(list)
     for prefix in ("raw/", "rejects/"):
         for stored in store.list(prefix):
             found["-".join(stored.key.split("-")[5:7])].append(stored.key)
     return found
-
-
-def unpacked(store: Store, key: str) -> list[bytes]:
-    with store.read(key) as file:
-        return gzip.decompress(file.read()).splitlines()
 
 
 def test_bucket_that_refuses_fails_and_loses_answers_holds_each_record_once(
@@ -95,8 +52,8 @@ def test_bucket_that_refuses_fails_and_loses_answers_holds_each_record_once(
     met: Counter[Fault] = Counter()
     batches = []
     for number in range(RUNS_IN_A_BUCKET):
-        random = Random(f"{pytestconfig.getoption('seed')}-{number}")
-        batch = Batch(random, number)
+        batch = Batch(pytestconfig.getoption("seed"), number)
+        random = batch.random
 
         def choose(random: Random = random) -> Fault | None:
             fault = random.choice(list(Fault)) if random.random() < 0.08 else None
@@ -126,21 +83,16 @@ def test_bucket_that_refuses_fails_and_loses_answers_holds_each_record_once(
 
 def test_folder_whose_ingesters_are_killed_holds_each_record_once(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """Up to three ingesters end by SIGKILL, each before some write; then one is left to its end."""
-    kills = 0
-    batches = []
-    for number in range(RUNS_IN_A_FOLDER):
-        batch = Batch(Random(f"{pytestconfig.getoption('seed')}-{number}"), number)
-        for _ in range(batch.random.randint(1, 3)):
-            kill = partial(kill_before_write, batch.random.randint(0, 25))
-            now = batch.skewed_clock()
-            kills += in_a_fork(partial(ingest_in_a_folder, batch, tmp_path, now), kill) == -signal.SIGKILL
-        batches.append((batch, ingest_in_a_folder(batch, tmp_path, batch.skewed_clock())))
+    # From a process that is small, as each of 1,200 forks copies what its parent holds.
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        batches = range(RUNS_IN_A_FOLDER), repeat(pytestconfig.getoption("seed")), repeat(tmp_path)
+        runs = list(process.map(ingest_with_kills, *batches, chunksize=RUNS_IN_A_FOLDER))
     store = FolderStore.open(tmp_path)
     assert not list(tmp_path.glob(".landing-*"))
     found = keys_by_batch(store)
-    for batch, done in batches:
-        batch.assert_is_there_once(store, done, found[batch.name])
-    assert kills > RUNS_IN_A_FOLDER
+    for run in runs:
+        run.batch.assert_is_there_once(store, run.done, found[run.batch.name])
+    assert sum(run.kills for run in runs) > RUNS_IN_A_FOLDER
 
 
 def test_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
@@ -161,34 +113,3 @@ def test_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     done = ingest(store, ORDERS, records, batch="night", now=TEN + timedelta(hours=2))
     assert done.arrived == TEN
     assert [json.loads(line) for line in unpacked(store, done.keys[0])] == records
-
-
-def ingest_in_a_folder(batch: Batch, root: Path, now: datetime) -> Ingested:
-    return batch.ingest(FolderStore.open(root), now)
-
-
-def in_a_fork(work: Callable[[], object], before: Callable[[], None]) -> int:
-    """Run something in a fork of this process; return its exit status, negative for the signal that killed it."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            before()
-            work()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def kill_before_write(left: int) -> None:
-    """Let this process make so many steps on its files, and kill it before the next one."""
-
-    def count(event: str, _: object) -> None:
-        nonlocal left
-        if event in _WRITES:
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left -= 1
-
-    sys.addaudithook(count)
