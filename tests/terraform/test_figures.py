@@ -83,6 +83,8 @@ FIGURES = [
         "rule[id=leftovers].noncurrent_version_expiration[0].noncurrent_days",
         30,
     ),
+    Figure("deliveries outlive their events", LIFECYCLE, "rule[id=landing].expiration[0].days", 30),
+    Figure("deliveries are under landing/", LIFECYCLE, "rule[id=landing].filter[0].prefix", "landing/"),
     # Zones
     Figure("one bucket an environment", "aws_s3_bucket.lake", "bucket", "company-datalake-ci"),
     Figure("raw_db is a database", 'aws_glue_catalog_database.zone["raw_db"]', "name", "raw_db"),

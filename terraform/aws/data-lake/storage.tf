@@ -12,6 +12,7 @@ locals {
     receipts           = { prefix = "batches/", expire_after = 365 }  # far longer than any retry of a batch
     query-results      = { prefix = "query-results/", expire_after = 7 }
     ledger-staging     = { prefix = "ledger-staging/", expire_after = 7 } # what a killed check left, after its table is dropped
+    landing            = { prefix = "landing/", expire_after = 30 }       # its events wait for 18 days at most (docs/decisions/0019)
   })
 
   # Where tables lie whose files are in use at any age. Sandboxes hold Iceberg tables too, which are there for 30 days.
