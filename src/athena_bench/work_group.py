@@ -11,7 +11,11 @@ from athena_bench.server import ATHENA, ApiError, Server
 
 
 def register(server: Server) -> None:
-    """Add UpdateWorkGroup and DeleteNamedQuery to a server, and refuse to read what is not there."""
+    """Add UpdateWorkGroup and DeleteNamedQuery to a server, and refuse to read what is not there.
+
+    A workgroup that was asked, or has named queries, is deleted only if the request says so: what became of its
+    queries is its content.
+    """
 
     def existing(name: str) -> Any:  # noqa: ANN401 - moto's own
         group = athena_backends[DEFAULT_ACCOUNT_ID][server.region].work_groups.get(name)
@@ -29,6 +33,16 @@ def register(server: Server) -> None:
         group.description = request.get("Description", group.description)
         group.state = request.get("State", group.state)
         return {}
+
+    def delete(request: dict[str, Any]) -> dict[str, Any]:
+        name = request["WorkGroup"]
+        existing(name)
+        queries = athena_backends[DEFAULT_ACCOUNT_ID][server.region].named_queries.values()
+        is_named = any(query.workgroup.name == name for query in queries)
+        is_asked = server.call(f"{ATHENA}.ListQueryExecutions", {"WorkGroup": name})["QueryExecutionIds"]
+        if (is_named or is_asked) and not request.get("RecursiveDeleteOption"):
+            raise ApiError("InvalidRequestException", f"WorkGroup {name} is not empty")
+        return server.forward(f"{ATHENA}.DeleteWorkGroup", request)
 
     def named(request: dict[str, Any]) -> str:
         if request["NamedQueryId"] not in athena_backends[DEFAULT_ACCOUNT_ID][server.region].named_queries:
@@ -48,6 +62,7 @@ def register(server: Server) -> None:
         {
             "GetWorkGroup": get,
             "UpdateWorkGroup": update,
+            "DeleteWorkGroup": delete,
             "GetNamedQuery": get_query,
             "DeleteNamedQuery": delete_query,
         },

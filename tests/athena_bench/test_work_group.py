@@ -61,6 +61,20 @@ def test_work_group_that_is_not_there_is_refused(aws: Clients) -> None:
     assert code_of(aws.athena.get_work_group, WorkGroup="none") == "InvalidRequestException"
 
 
+def test_work_group_that_is_not_empty_is_deleted_only_with_what_is_in_it(aws: Clients) -> None:
+    for name in ("asked", "named"):
+        aws.athena.create_work_group(Name=name)
+    aws.athena.start_query_execution(QueryString="select 1", WorkGroup="asked")
+    aws.athena.create_named_query(Name="one", Database="d", QueryString="select 1", WorkGroup="named")
+    for name in ("asked", "named"):
+        assert code_of(aws.athena.delete_work_group, WorkGroup=name) == "InvalidRequestException"
+        aws.athena.delete_work_group(WorkGroup=name, RecursiveDeleteOption=True)
+        assert code_of(aws.athena.get_work_group, WorkGroup=name) == "InvalidRequestException"
+    aws.athena.create_work_group(Name="new")
+    aws.athena.delete_work_group(WorkGroup="new")
+    assert code_of(aws.athena.delete_work_group, WorkGroup="new") == "InvalidRequestException"
+
+
 def test_named_query_is_gone_once_it_is_deleted(aws: Clients) -> None:
     made = aws.athena.create_named_query(Name="one", Database="d", QueryString="select 1")["NamedQueryId"]
     kept = aws.athena.create_named_query(Name="two", Database="d", QueryString="select 2")["NamedQueryId"]

@@ -4,6 +4,9 @@ resource "aws_athena_workgroup" "analysts" {
   name        = "analytics-team"
   description = "Analysts, and whoever else reads the lake"
 
+  # Else a workgroup that was ever asked could not be destroyed: its history counts as content.
+  force_destroy = true
+
   configuration {
     enforce_workgroup_configuration    = true
     publish_cloudwatch_metrics_enabled = true
@@ -29,6 +32,8 @@ resource "aws_athena_workgroup" "dbt" {
   #checkov:skip=CKV_AWS_82:An enforced output location overrides the tables' own. Whoever writes elsewhere has the bucket's encryption.
   name        = "datalake-dbt"
   description = "dbt, the ledger of raw files, and engineers' sandboxes"
+
+  force_destroy = true
 
   configuration {
     enforce_workgroup_configuration    = false
