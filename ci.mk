@@ -8,15 +8,22 @@ STATE := target/main
 DEPLOYED := target/deployed
 SITE := site
 LINT_READY := .venv-ci/.ready
+CHECKOV_READY := .venv-checkov/.ready
 
-.PHONY: lint-workflows slim-build slim-drop terraform-plan terraform-apply terraform-grant deploy-build publish-state \
-	publish-site nightly freshness recount maintain alerts
+.PHONY: lint-workflows lint-terraform slim-build slim-drop terraform-plan terraform-apply terraform-grant deploy-build \
+	publish-state publish-site nightly freshness recount maintain alerts
 
-lint: lint-workflows
+lint: lint-workflows lint-terraform
 
 lint-workflows: $(LINT_READY) ## Check the workflows with actionlint and zizmor
 	.venv-ci/bin/actionlint -shellcheck= -pyflakes=
 	.venv-ci/bin/zizmor --offline --quiet --no-progress --persona pedantic .github
+
+lint-terraform: $(CHECKOV_READY) ## Check the stack's security with checkov
+	@mkdir -p target
+	.venv-checkov/bin/checkov --directory $(STACK) --framework terraform --quiet --compact \
+		--skip-download --download-external-modules false | tee target/checkov.txt
+	@! grep -i 'parsing errors' target/checkov.txt > /dev/null
 
 slim-build slim-drop: export DATALAKE_TARGET := ci
 slim-build: export DATALAKE_PULL_REQUEST = $(PULL_REQUEST)
@@ -69,4 +76,9 @@ $(LINT_READY): $(addprefix .github/lint/,requirements.lock go.mod go.sum) $(READ
 	VIRTUAL_ENV=.venv-ci .venv/bin/uv pip sync --quiet --require-hashes .github/lint/requirements.lock
 	PATH="$(CURDIR)/.venv-ci/bin:$$PATH" GOTOOLCHAIN=local go build -C .github/lint -mod=readonly -o $(CURDIR)/.venv-ci/bin/actionlint \
 		github.com/rhysd/actionlint/cmd/actionlint
+	touch $@
+
+$(CHECKOV_READY): terraform/lint/requirements.lock $(READY)
+	$(PYTHON) -m venv --without-pip .venv-checkov
+	VIRTUAL_ENV=.venv-checkov .venv/bin/uv pip sync --quiet --require-hashes --only-binary :all: terraform/lint/requirements.lock
 	touch $@
