@@ -25,3 +25,34 @@ def test_each_skipped_check_has_a_reason() -> None:
 def test_no_check_is_skipped_for_the_whole_stack() -> None:
     assert [*PROJECT.glob(".checkov.y*ml"), *STACK.glob(".checkov.y*ml")] == []
     assert not re.search("--(skip-check|soft-fail|check|baseline)", (PROJECT / "ci.mk").read_text())
+
+
+def text() -> str:
+    return "\n".join(file.read_text() for file in sorted(STACK.glob("*.tf")))
+
+
+def test_each_variable_has_a_type_and_a_description_and_each_output_a_description() -> None:
+    for kind, name, body in re.findall(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', text(), re.DOTALL | re.MULTILINE):
+        needed = {"description", "type"} if kind == "variable" else {"description"}
+        assert needed <= set(re.findall(r"^  (\w+) +=", body, re.MULTILINE)), f"{kind} {name}"
+
+
+def test_each_variable_and_local_is_used() -> None:
+    code = text()
+    locals_ = "".join(re.findall(r"^locals \{\n(.*?)^\}", code, re.DOTALL | re.MULTILINE))
+    declared = [f"var.{name}" for name in re.findall(r'^variable "(\w+)"', code, re.MULTILINE)]
+    declared += [f"local.{name}" for name in re.findall(r"^  (\w+) +=", locals_, re.MULTILINE)]
+    assert [name for name in declared if not re.search(rf"\b{re.escape(name)}\b", code)] == []
+
+
+def test_names_are_in_snake_case() -> None:
+    names = re.findall(r'^(?:resource|data) "\w+" "([^"]+)"|^(?:variable|output) "([^"]+)"', text(), re.MULTILINE)
+    assert [name for pair in names for name in pair if name and not re.fullmatch(r"[a-z][a-z0-9_]*", name)] == []
+
+
+def test_no_reference_stands_alone_in_a_string() -> None:
+    assert re.findall(r'= "\$\{[^{}"]*\}"$', text(), re.MULTILINE) == []
+
+
+def test_comments_begin_with_a_hash() -> None:
+    assert re.findall(r"^ *(?://|/\*).*", text(), re.MULTILINE) == []
