@@ -186,6 +186,10 @@ def ask_api(
 def empty(s3: Any, bucket: str) -> None:
     """Remove every version of every object; a bucket that holds something is not destroyed."""
     s3.delete_bucket_policy(Bucket=bucket)  # raw/ is append-only
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        for found in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-            s3.delete_object(Bucket=bucket, Key=found["Key"], VersionId=found["VersionId"])
+    while True:  # page by page from the beginning, as each page is gone when the next one is asked for
+        page = s3.list_object_versions(Bucket=bucket)
+        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if not found:
+            return
+        objects = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
