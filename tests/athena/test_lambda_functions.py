@@ -69,6 +69,7 @@ def test_arrivals_are_entered_once_and_what_failed_comes_again(lake: AthenaLake)
         "rows": 3,
         "broken": {broken: "No source YAML declares the data set returns."},
         "known": 0,
+        "landed": [],
         "removed": [],
         "ignored": 0,
     }
