@@ -25,14 +25,14 @@ build: $(READY) ## Land the example data, check it, build and test every model
 	@dbt build --exclude-resource-type unit_test --quiet
 	@datalake summary
 
-test: $(READY) lint browser ## Run every test, those on the local Athena beside the others
-	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-local test-athena
+test: $(READY) lint browser ## Run every test, two parts at a time
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-athena test-local test-terraform
 
 # Tests start makes of their own, which are no part of this one.
 test-local: $(READY) # The tests that share no local Athena
 	MAKEFLAGS= pytest tests/python tests/athena_bench --ignore tests/athena_bench/test_queries.py --ignore $(KILLED)
 
-test-athena: $(READY) # Queries of the local Athena, the project on it, and what makes this half as long as the other
+test-athena: $(READY) # Queries of the local Athena, the project on it, and what makes this part as long as the other
 	MAKEFLAGS= pytest tests/athena_bench/test_queries.py tests/athena $(KILLED)
 
 test-terraform: $(READY) ## Run the tests of the infrastructure: valid, mocked, planned, and applied on the local AWS

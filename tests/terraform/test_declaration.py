@@ -37,12 +37,25 @@ def test_each_variable_has_a_type_and_a_description_and_each_output_a_descriptio
         assert needed <= set(re.findall(r"^  (\w+) +=", body, re.MULTILINE)), f"{kind} {name}"
 
 
-def test_each_variable_and_local_is_used() -> None:
+def test_each_variable_local_and_data_source_is_used() -> None:
     code = text()
     locals_ = "".join(re.findall(r"^locals \{\n(.*?)^\}", code, re.DOTALL | re.MULTILINE))
     declared = [f"var.{name}" for name in re.findall(r'^variable "(\w+)"', code, re.MULTILINE)]
     declared += [f"local.{name}" for name in re.findall(r"^  (\w+) +=", locals_, re.MULTILINE)]
+    declared += [f"data.{kind}.{name}" for kind, name in re.findall(r'^data "(\w+)" "(\w+)"', code, re.MULTILINE)]
     assert [name for name in declared if not re.search(rf"\b{re.escape(name)}\b", code)] == []
+
+
+def test_versions_of_terraform_and_of_each_provider_are_pinned() -> None:
+    (required,) = re.findall(r"^  required_providers \{\n(.*?)^  \}", text(), re.DOTALL | re.MULTILINE)
+    assert re.search(r'^  required_version = "[~=]', text(), re.MULTILINE)
+    providers = re.findall(r"^    (\w+) = \{\n(.*?)^    \}", required, re.DOTALL | re.MULTILINE)
+    assert {name for name, body in providers if re.search(r'version += "[~=]', body)} == {"aws"}
+    assert set(re.findall(r'^resource "([a-z0-9]+)_', text(), re.MULTILINE)) <= {"aws", "terraform"}
+
+
+def test_lists_are_indexed_and_asked_for_their_length_in_the_present_way() -> None:
+    assert re.findall(r"[a-z_]\.\d+\.|\.\*\.|[!=]= \[\]", text()) == []
 
 
 def test_names_are_in_snake_case() -> None:

@@ -109,6 +109,14 @@ def test_only_denials_of_a_bucket_concern_everybody(resources: dict[str, dict[st
             assert statement.conditional
 
 
+def test_appflow_which_has_no_role_delivers_into_its_landing_folder_alone(resources: dict[str, dict[str, Any]]) -> None:
+    found = statements("lake", resources["aws_s3_bucket_policy.lake"]["policy"])
+    of_appflow = [each for each in found if each.principals == {"Service": "appflow.amazonaws.com"}]
+    lake = "arn:aws:s3:::company-datalake-ci"
+    assert any(each.concerns("s3:PutObject", f"{lake}/landing/appflow/crm/x") for each in of_appflow)
+    assert not any(each.concerns("s3:PutObject", f"{lake}/raw/crm/x") for each in of_appflow)
+
+
 @pytest.mark.parametrize("kind", ["aws_dms_replication_instance", "aws_redshiftserverless_workgroup"])
 def test_database_is_not_public(resources: dict[str, dict[str, Any]], kind: str) -> None:
     assert not any(values["publicly_accessible"] for values in of(resources, kind).values())

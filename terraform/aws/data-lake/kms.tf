@@ -44,15 +44,16 @@ data "aws_iam_policy_document" "lake_key" {
     }
   }
 
-  # Services that write to the encrypted topic and queues without a role.
+  # Services that write to the encrypted bucket, topic and queues without a role.
   statement {
-    sid       = "Messages"
+    sid       = "ServicesWithoutARole"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
     resources = ["*"]
 
     principals {
       type = "Service"
       identifiers = [
+        "appflow.amazonaws.com",
         "budgets.amazonaws.com",
         "cloudwatch.amazonaws.com",
         "events.amazonaws.com",

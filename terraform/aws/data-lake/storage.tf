@@ -85,6 +85,8 @@ resource "aws_s3_bucket_policy" "lake" {
 }
 
 data "aws_iam_policy_document" "lake_bucket" {
+  source_policy_documents = data.aws_iam_policy_document.appflow_delivers[*].json
+
   statement {
     sid       = "TlsOnly"
     effect    = "Deny"
