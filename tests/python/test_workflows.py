@@ -353,5 +353,5 @@ class TestOnTheLocalLake:
 
 def recipe(target: str) -> list[list[str]]:
     """The commands of one of make's targets, as make would run them."""
-    said = Lake(PROJECT).run("make", "--dry-run", target, environment={"MAKEFLAGS": ""})
+    said = Lake(PROJECT).run("make", "--dry-run", "--no-print-directory", target, environment={"MAKEFLAGS": ""})
     return [shlex.split(line) for line in said.replace("\\\n", "").splitlines()]
