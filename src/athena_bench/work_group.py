@@ -17,8 +17,11 @@ def register(server: Server) -> None:
     queries is its content.
     """
 
+    def backend() -> Any:  # noqa: ANN401 - moto's own
+        return athena_backends[DEFAULT_ACCOUNT_ID][server.region]
+
     def existing(name: str) -> Any:  # noqa: ANN401 - moto's own
-        group = athena_backends[DEFAULT_ACCOUNT_ID][server.region].work_groups.get(name)
+        group = backend().work_groups.get(name)
         if group is None:
             raise ApiError("InvalidRequestException", f"WorkGroup {name} is not found.")
         return group
@@ -37,15 +40,14 @@ def register(server: Server) -> None:
     def delete(request: dict[str, Any]) -> dict[str, Any]:
         name = request["WorkGroup"]
         existing(name)
-        queries = athena_backends[DEFAULT_ACCOUNT_ID][server.region].named_queries.values()
-        is_named = any(query.workgroup.name == name for query in queries)
+        is_named = any(query.workgroup.name == name for query in backend().named_queries.values())
         is_asked = server.call(f"{ATHENA}.ListQueryExecutions", {"WorkGroup": name})["QueryExecutionIds"]
         if (is_named or is_asked) and not request.get("RecursiveDeleteOption"):
             raise ApiError("InvalidRequestException", f"WorkGroup {name} is not empty")
         return server.forward(f"{ATHENA}.DeleteWorkGroup", request)
 
     def named(request: dict[str, Any]) -> str:
-        if request["NamedQueryId"] not in athena_backends[DEFAULT_ACCOUNT_ID][server.region].named_queries:
+        if request["NamedQueryId"] not in backend().named_queries:
             raise ApiError("InvalidRequestException", f"NamedQuery {request['NamedQueryId']} was not found.")
         return str(request["NamedQueryId"])
 
@@ -54,7 +56,7 @@ def register(server: Server) -> None:
         return server.forward(f"{ATHENA}.GetNamedQuery", request)
 
     def delete_query(request: dict[str, Any]) -> dict[str, Any]:
-        del athena_backends[DEFAULT_ACCOUNT_ID][server.region].named_queries[named(request)]
+        del backend().named_queries[named(request)]
         return {}
 
     server.register(

@@ -17,7 +17,7 @@ def test_bill_of_the_document_is_the_computed_one() -> None:
 
 
 @pytest.mark.parametrize("name", PRICES)
-def test_price_says_where_and_when_it_was_found(name: str) -> None:
+def test_price_says_where_it_is_found_and_of_when_it_is(name: str) -> None:
     price = PRICES[name]
     assert price["dollars"] > 0
     assert price["source"].startswith("https://aws.amazon.com/")

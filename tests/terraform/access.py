@@ -148,11 +148,9 @@ def _covers(grant: Mapping[str, Any], database: str, table: str, column: str) ->
             return True
     for named in grant.get("table_with_columns") or []:
         if named["database_name"] == database and named["name"] == table:
-            return (
-                column in (named.get("column_names") or [])
-                or (named.get("wildcard") and column not in (named.get("excluded_column_names") or []))
-                or False
-            )
+            if named.get("wildcard"):
+                return column not in (named.get("excluded_column_names") or [])
+            return column in (named.get("column_names") or [])
     return False
 
 

@@ -96,7 +96,9 @@ def test_lake_answers_from_what_is_deployed(
     for table in (table for of_database in found.values() for table in of_database.values()):
         if table["TableType"] != "VIRTUAL_VIEW":
             assert table["StorageDescriptor"]["Location"].startswith(f"s3://{deployed['bucket']}/"), table["Name"]
-    for database, name, columns in granted(applied.built):
+    grants = list(granted(applied.built))
+    assert grants
+    for database, name, columns in grants:
         assert columns <= {column["Name"] for column in found[database][name]["StorageDescriptor"]["Columns"]}, name
 
 

@@ -11,6 +11,8 @@ locals {
       all     = concat(local.lake_databases, local.scratch_databases)
       lake    = local.lake_databases
       raw     = ["raw_db"]
+      granted = ["curated_db", "analytics_db"]
+      marts   = ["analytics_db"]
       scratch = ["sandbox_*"]
       } : name => concat(["${local.glue_arn}:catalog"], flatten([
         for database in databases : [
@@ -45,15 +47,15 @@ locals {
     "glue:UpdatePartition",
     "glue:UpdateTable",
   ]
-  athena_asks = [
-    "athena:BatchGetQueryExecution",
+  athena_runs = [
     "athena:GetQueryExecution",
     "athena:GetQueryResults",
     "athena:GetWorkGroup",
-    "athena:ListQueryExecutions",
     "athena:StartQueryExecution",
     "athena:StopQueryExecution",
   ]
+  # The same, and the queries of others in the workgroup.
+  athena_asks        = concat(local.athena_runs, ["athena:BatchGetQueryExecution", "athena:ListQueryExecutions"])
   athena_catalog_arn = "arn:${local.partition}:athena:${local.region}:${local.account_id}:datacatalog/AwsDataCatalog"
 
   # The GitHub environments (.github/workflows/) whose jobs take a role directly. Names of others may not.

@@ -71,21 +71,9 @@ data "aws_iam_policy_document" "reads_analytics" {
   #checkov:skip=CKV_AWS_111:Lake Formation's access has no resource that a policy could name; its grants decide.
   #checkov:skip=CKV_AWS_356:Lake Formation's access has no resource that a policy could name; its grants decide.
   statement {
-    sid = "FindTables"
-    actions = [
-      "glue:BatchGetPartition",
-      "glue:GetDatabase",
-      "glue:GetDatabases",
-      "glue:GetPartition",
-      "glue:GetPartitions",
-      "glue:GetTable",
-      "glue:GetTables",
-    ]
-    resources = [
-      "${local.glue_arn}:catalog",
-      "${local.glue_arn}:database/analytics_db",
-      "${local.glue_arn}:table/analytics_db/*",
-    ]
+    sid       = "FindTables"
+    actions   = local.glue_reads
+    resources = local.catalog_arns.marts
   }
 
   statement {
@@ -352,21 +340,15 @@ data "aws_iam_policy_document" "notebook" {
   source_policy_documents = [data.aws_iam_policy_document.reads_analytics.json]
 
   statement {
-    sid = "Ask"
-    actions = [
-      "athena:GetQueryExecution",
-      "athena:GetQueryResults",
-      "athena:GetWorkGroup",
-      "athena:StartQueryExecution",
-      "athena:StopQueryExecution",
-    ]
+    sid       = "Ask"
+    actions   = local.athena_runs
     resources = [aws_athena_workgroup.analysts.arn]
   }
 
   statement {
     sid       = "FindTheCatalog"
     actions   = ["athena:GetDataCatalog"]
-    resources = ["arn:${local.partition}:athena:${local.region}:${local.account_id}:datacatalog/AwsDataCatalog"]
+    resources = [local.athena_catalog_arn]
   }
 
   statement {

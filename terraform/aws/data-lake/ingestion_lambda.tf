@@ -306,7 +306,10 @@ resource "aws_iam_role_policy" "api" {
 data "aws_iam_policy_document" "api" {
   #checkov:skip=CKV_AWS_111:Traces of X-Ray, and Lake Formation's access, have no resource that a policy could name.
   #checkov:skip=CKV_AWS_356:Traces of X-Ray, and Lake Formation's access, have no resource that a policy could name.
-  source_policy_documents = [data.aws_iam_policy_document.lambda_basics["api"].json]
+  source_policy_documents = [
+    data.aws_iam_policy_document.lambda_basics["api"].json,
+    data.aws_iam_policy_document.reads_through_lake_formation.json,
+  ]
 
   statement {
     sid       = "FindObjects"
@@ -330,55 +333,22 @@ data "aws_iam_policy_document" "api" {
   }
 
   statement {
-    sid = "Ask"
-    actions = [
-      "athena:GetQueryExecution",
-      "athena:GetQueryResults",
-      "athena:GetWorkGroup",
-      "athena:StartQueryExecution",
-      "athena:StopQueryExecution",
-    ]
+    sid       = "Ask"
+    actions   = local.athena_runs
     resources = [aws_athena_workgroup.analysts.arn]
   }
 
   statement {
-    sid       = "FindTheCatalog"
-    actions   = ["athena:GetDataCatalog"]
-    resources = ["arn:${local.partition}:athena:${local.region}:${local.account_id}:datacatalog/AwsDataCatalog"]
+    sid       = "FindTables"
+    actions   = local.glue_reads
+    resources = local.catalog_arns.granted
   }
 
+  # Where the workgroup puts them, whatever place is asked for.
   statement {
-    sid = "FindTables"
-    actions = [
-      "glue:BatchGetPartition",
-      "glue:GetDatabase",
-      "glue:GetDatabases",
-      "glue:GetPartition",
-      "glue:GetPartitions",
-      "glue:GetTable",
-      "glue:GetTables",
-    ]
-    resources = concat(["${local.glue_arn}:catalog"], flatten([
-      for database in ["curated_db", "analytics_db"] : [
-        "${local.glue_arn}:database/${database}",
-        "${local.glue_arn}:table/${database}/*",
-      ]
-    ]))
-  }
-
-  statement {
-    sid       = "ReadWhatIsGranted"
-    actions   = ["lakeformation:GetDataAccess"]
-    resources = ["*"]
-  }
-
-  statement {
-    sid     = "KeepResults"
-    actions = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
-    resources = [
-      "${aws_s3_bucket.results.arn}/athena-results/*",
-      "${aws_s3_bucket.results.arn}/query-results/*",
-    ]
+    sid       = "KeepResults"
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
+    resources = ["${aws_s3_bucket.results.arn}/athena-results/*"]
   }
 }
 

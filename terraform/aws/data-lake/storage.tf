@@ -15,6 +15,9 @@ locals {
     landing            = { prefix = "landing/", expire_after = 30 }       # its events wait for 18 days at most (docs/decisions/0019)
   })
 
+  # How long files stay at least, in days, whatever rules are added.
+  least_days = { "raw/" = 2555, "landing/" = 18 }
+
   # Where tables lie whose files are in use at any age. Sandboxes hold Iceberg tables too, which are there for 30 days.
   iceberg_prefixes = ["curated_db/", "analytics_db/"]
 }
@@ -201,11 +204,13 @@ resource "aws_s3_bucket_lifecycle_configuration" "lake" {
     }
 
     precondition {
-      condition = alltrue([
-        for rule in values(local.lifecycle_rules) : try(rule.expire_after, null) == null ? true : rule.expire_after >= 2555
-        if startswith(rule.prefix, "raw/") || startswith("raw/", rule.prefix)
-      ])
-      error_message = "A lifecycle rule would delete raw files before they are 7 years old."
+      condition = alltrue(flatten([
+        for rule in values(local.lifecycle_rules) : [
+          for prefix, days in local.least_days : rule.expire_after >= days
+          if startswith(rule.prefix, prefix) || startswith(prefix, rule.prefix)
+        ] if try(rule.expire_after, null) != null
+      ]))
+      error_message = "A lifecycle rule would delete raw files before they are 7 years old, or deliveries while their events may still wait, for 18 days."
     }
   }
 

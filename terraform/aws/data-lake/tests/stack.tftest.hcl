@@ -170,6 +170,16 @@ run "expiry_over_all_tables" {
   expect_failures = [aws_s3_bucket_lifecycle_configuration.lake]
 }
 
+run "expiry_of_deliveries_whose_events_wait" {
+  command = plan
+
+  variables {
+    further_lifecycle_rules = { tidy = { prefix = "landing/dms/", expire_after = 7 } }
+  }
+
+  expect_failures = [aws_s3_bucket_lifecycle_configuration.lake]
+}
+
 run "wrong_settings" {
   command = plan
 
