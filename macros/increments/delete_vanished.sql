@@ -77,6 +77,15 @@
     {{ delete_in_touched_months(ref('product_metrics'), {'product_id': 'kept.product_id'}) }}
 {%- endmacro %}
 
+{% macro delete_vanished_product_totals() -%}
+    {%- if orders_moved() %}
+    delete from {{ this }}
+    where
+        product_id in ({{ touched_products() }})
+        and product_id not in (select product_id from {{ ref('product_months') }})
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro delete_vanished_customers() -%}
     {%- if execute and is_incremental() and has_new_files('customers') %}
     delete from {{ this }}

@@ -1,12 +1,13 @@
-{#- In place of dbt's own, which the incremental materialization and `is_incremental()` ask: a model that a replay marked
-    is made anew too, from the parsed tables, since a corrected file may lack keys that it had; so are tallies when a rule
-    is new, and what is built with --defer, since what other models have taken says nothing of it. The lineage page
-    shows how each model is made from nothing. -#}
+{#- In place of dbt's own, which the incremental materialization and `is_incremental()` ask. -#}
 {% macro should_full_refresh() -%}
     {%- set configured = config.get('full_refresh') -%}
-    {%- if configured is not none -%}
-        {{ return(configured) }}
-    {%- endif -%}
+    {{ return(is_made_anew() if configured is none else configured) }}
+{%- endmacro %}
+
+{#- Whether this model's rows are made from all of history: on request, for the lineage page, which shows how each model
+    is made from nothing, and for a model that a replay marked, since a corrected file may lack keys that it had; so are
+    tallies when a rule is new, and what is built with --defer, since what other models have taken says nothing of it. -#}
+{% macro is_made_anew() -%}
     {%- set rules_of = config.get('meta', {}).get('rules_of') -%}
     {{ return(
         flags.FULL_REFRESH

@@ -34,6 +34,11 @@
     group by {{ column }}
 {%- endmacro %}
 
+{#- The products of every version, old and new, of the orders that new files brought. -#}
+{% macro touched_products() -%}
+    select coalesce(product_id, {{ unknown_key() }}) as product_id from {{ ref('touched_orders') }}
+{%- endmacro %}
+
 {#- The customers whose orders, accounts, events or own rows changed. -#}
 {% macro touched_profiles() -%}
     {{ touched_keys('customers', 'customer_id') }}

@@ -1,5 +1,25 @@
-with months as (
+{{ config(
+    materialized='incremental',
+    unique_key='product_id',
+    post_hook=[
+        "{{ delete_vanished_product_totals() }}",
+        "{{ remember_progress({'orders': 'product_months', 'products': 'products'}) }}"
+    ]
+) }}
+-- depends_on: {{ ref('touched_orders') }}
+-- depends_on: {{ ref('products_parsed') }}
+
+with {% if is_incremental() %}touched as (
+    {{ touched_products() }}
+    union
+    {{ touched_keys('products', 'product_id') }}
+),
+
+{% endif %}months as (
     select * from {{ ref('product_months') }}
+    {% if is_incremental() %}
+    where product_id in (select product_id from touched)
+    {% endif %}
 ),
 
 products as (

@@ -1,10 +1,12 @@
 {{ config(
     materialized='incremental',
     unique_key=['model', 'stage', 'rule'],
+    full_refresh=false,
     post_hook=["{{ delete_vanished_rules('orders') }}", "{{ remember_progress({'orders': 'order_tallies'}) }}"]
 ) }}
 -- depends_on: {{ ref('touched_orders') }}
 
+-- Never dropped, or its readers would lose their grants: a full refresh measures each rule anew.
 -- The rules on orders, measured on what came in (where they say how good the source is) and on curated orders
 -- (where they must hold). The tests read this table.
 with curated_copies as (

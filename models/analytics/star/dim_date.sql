@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', unique_key='date_key') }}
+
 with days as (
     {{ dbt.date_spine(
         datepart='day',
@@ -51,3 +53,6 @@ final as (
 )
 
 select * from final
+{% if is_incremental() %}
+where date_key not in (select known_dates.date_key from {{ this }} as known_dates)
+{% endif %}

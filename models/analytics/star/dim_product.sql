@@ -1,5 +1,13 @@
+{{ config(
+    materialized='incremental',
+    unique_key='product_key',
+    post_hook="{{ remember_progress({'products': 'products'}) }}"
+) }}
+-- depends_on: {{ ref('products_parsed') }}
+
 with products as (
     select * from {{ ref('products') }}
+    where {{ is_touched('products', 'product_id') }}
 ),
 
 final as (
