@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from moto.budgets.models import budgets_backends
@@ -19,8 +21,13 @@ from moto.dms.models import dms_backends
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
 from moto.sqs.models import Queue
+from werkzeug.test import run_wsgi_app
+from werkzeug.wrappers import Response
 
 from athena_bench.server import ApiError, Operation, Server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 BUDGETS = "AWSBudgetServiceGateway"
 DMS = "AmazonDMSv20160101"
@@ -39,6 +46,7 @@ def mended(server: Server) -> Iterator[None]:
     _register_notebooks(server)
     _register_streams(server)
     with ExitStack() as patches:
+        patches.enter_context(patch.object(Server, "__call__", _answered_once(Server.__call__)))
         patches.enter_context(patch.object(FakeBucket, "get_permission", _permission))
         logging_allowed = FakeBucket._log_permissions_enabled_policy
         patches.enter_context(
@@ -55,6 +63,46 @@ def mended(server: Server) -> Iterator[None]:
             patch.object(Queue, "attributes", property(lambda queue: _compact_policy(attributes(queue))))
         )
         yield
+
+
+# All services: a request that is sent again
+
+_MOST_KEPT = 512
+"""Answers, which are more than there are requests under way at once."""
+
+
+def _answered_once(answer: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Answer a request that comes again, as its answer was lost, as the first time.
+
+    An SDK names each call by `amz-sdk-invocation-id`, the same in all its attempts. Of many creations AWS knows by
+    itself that they were made for the caller who asks again; moto says that the thing is there already.
+    """
+    kept: OrderedDict[str, Response] = OrderedDict()
+    under_way: dict[str, threading.Lock] = {}
+    lock = threading.Lock()
+
+    def application(server: Server) -> WSGIApplication:
+        return lambda environ, start_response: answer(server, environ, start_response)
+
+    def answered(server: Server, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        invocation = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
+        if invocation is None:
+            return answer(server, environ, start_response)
+        with lock:
+            of_this_call = under_way.setdefault(invocation, threading.Lock())
+        with of_this_call:
+            response = kept.get(invocation)
+            if response is None or response.status_code >= 500:
+                body, status, headers = run_wsgi_app(application(server), environ, buffered=True)
+                response = Response(b"".join(body), status, headers)
+                with lock:
+                    kept[invocation] = response
+                    while len(kept) > _MOST_KEPT:
+                        under_way.pop(kept.popitem(last=False)[0], None)
+        start_response(response.status, list(response.headers))
+        return [response.get_data()]
+
+    return answered
 
 
 # S3: a policy's conditions

@@ -201,4 +201,7 @@ class Applied:
         """Apply what the emulator can make of a plan."""
         targets = planned.targets()
         stack.apply(stack.plan(targets=targets))
-        return cls(stack, targets, stack.state(), stack.plan(), stack.plan(lake_is_built="true"))
+        state = stack.state()
+        # What was just made is as the state has it: no need to ask for all of it two times more.
+        whole, built = stack.plan("-refresh=false"), stack.plan("-refresh=false", lake_is_built="true")
+        return cls(stack, targets, state, whole, built)
