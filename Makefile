@@ -10,6 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SQL
 
 KILLED := tests/python/test_killed_runs.py
+ENGINE := tests/athena_bench/test_queries.py tests/athena_bench/test_query_api.py
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
 
@@ -30,10 +31,10 @@ test: $(READY) lint browser ## Run every test, two parts at a time
 
 # Tests start makes of their own, which are no part of this one.
 test-local: $(READY) # The tests that share no local Athena
-	MAKEFLAGS= pytest tests/python tests/athena_bench --ignore tests/athena_bench/test_queries.py --ignore $(KILLED)
+	MAKEFLAGS= pytest tests/python tests/athena_bench $(ENGINE:%=--ignore %) --ignore $(KILLED)
 
 test-athena: $(READY) # Queries of the local Athena, the project on it, and what makes this part as long as the other
-	MAKEFLAGS= pytest tests/athena_bench/test_queries.py tests/athena $(KILLED)
+	MAKEFLAGS= pytest $(ENGINE) tests/athena $(KILLED)
 
 test-terraform: $(READY) ## Run the tests of the infrastructure: valid, mocked, planned, and applied on the local AWS
 	MAKEFLAGS= pytest tests/terraform

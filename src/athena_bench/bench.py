@@ -8,11 +8,14 @@ from typing import Any
 import boto3
 
 from athena_bench import connections, work_group
-from athena_bench.api import Api
 from athena_bench.catalog import Catalog
 from athena_bench.engine import Engine
 from athena_bench.glue import Glue
 from athena_bench.lake_formation import LakeFormation
+from athena_bench.metadata import Metadata
+from athena_bench.prepared import PreparedStatements
+from athena_bench.queries import Queries
+from athena_bench.result_files import ResultFiles
 from athena_bench.rulesets import Rulesets
 from athena_bench.run import Runner
 from athena_bench.server import ATHENA, Server
@@ -47,10 +50,13 @@ class Bench:
         Glue(self.server, lake_formation.forget)
         connections.register(self.server)
         Rulesets(self.server)
-        work_group.register(self.server)
+        work_group.register(self.server, self._forget_work_group)
+        self.server.register(ATHENA, Metadata(self.server.call).operations)
+        self._prepared = PreparedStatements()
+        self.server.register(ATHENA, self._prepared.operations, self._prepared.reset)
         self.heap = heap
         self.engine: Engine | None = None
-        self._api: Api | None = None
+        self._queries: Queries | None = None
 
     @property
     def url(self) -> str:
@@ -99,12 +105,9 @@ class Bench:
             self.engine = Engine(self.url, self.region, self.heap)
             self.engine.start()
             s3 = self.client("s3")
-            self._api = Api(
-                Runner(self.engine, Catalog(self.server.call)),
-                self.server.call,
-                lambda bucket, key, body: s3.put_object(Bucket=bucket, Key=key, Body=body),
-            )
-            self.server.register(ATHENA, self._api.operations, self._api.reset)
+            runner = Runner(self.engine, Catalog(self.server.call), self._prepared)
+            self._queries = Queries(runner, self.server.call, ResultFiles(s3))
+            self.server.register(ATHENA, self._queries.operations, self._queries.reset)
             self._furnish()
         except BaseException:
             self.stop()
@@ -112,9 +115,9 @@ class Bench:
 
     def stop(self) -> None:
         """Stop engine and server; nothing where they don't run."""
-        if self._api is not None:
-            self._api.close()
-            self._api = None
+        if self._queries is not None:
+            self._queries.close()
+            self._queries = None
         if self.engine is not None:
             self.engine.stop()
             self.engine = None
@@ -124,6 +127,11 @@ class Bench:
         """Forget all state, and make the first buckets, workgroups and the database `default` again."""
         self.server.reset()
         self._furnish()
+
+    def _forget_work_group(self, name: str) -> None:
+        self._prepared.forget(name)
+        if self._queries is not None:
+            self._queries.forget(name)
 
     def _furnish(self) -> None:
         s3 = self.client("s3")

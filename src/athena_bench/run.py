@@ -10,11 +10,14 @@ from athena_bench import translate
 from athena_bench.catalog import Catalog, is_iceberg, is_view
 from athena_bench.engine import HIVE_CATALOG, ICEBERG_CATALOG, Answer, Column, Engine
 from athena_bench.errors import QueryError, RefusedError
+from athena_bench.prepared import PreparedStatements
 from athena_bench.results import hive_type
-from athena_bench.statement import Kind, Name, Reader, Statement
+from athena_bench.statement import Kind, Name, Reader, Statement, read
 from athena_bench.translate import qualified
 
 _STRING = "string"
+_OF_THE_ENGINE = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE, Kind.EXPLAIN})
+"""Statements of the engine's grammar, but for the names in their heads."""
 
 
 @dataclass
@@ -24,6 +27,7 @@ class Run:
     Attributes:
         id: of the query execution.
         statement: what was asked.
+        workgroup: the one of prepared statements.
         database: the one of names without one.
         output: the folder of results, `s3://bucket/folder/`.
         parameters: the values of `?`, each as written in SQL.
@@ -35,6 +39,7 @@ class Run:
 
     id: str
     statement: Statement
+    workgroup: str
     database: str
     output: str
     parameters: tuple[str, ...] = ()
@@ -50,11 +55,36 @@ class Runner:
     Args:
         engine: where queries run.
         catalog: Glue.
+        prepared: what PREPARE keeps.
     """
 
-    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+    def __init__(self, engine: Engine, catalog: Catalog, prepared: PreparedStatements) -> None:
         self.engine = engine
         self.catalog = catalog
+        self.prepared = prepared
+
+    def check_syntax(self, statement: Statement) -> None:
+        """Let the engine parse a statement of its own grammar, and nothing more.
+
+        Raises:
+            QueryError: it can't; the position is that in the statement.
+            RefusedError: the statement is not written as Athena wants it.
+            EngineError: the engine is gone.
+        """
+        if statement.kind in _OF_THE_ENGINE:
+            text = statement.text
+        elif statement.kind is Kind.CREATE_TABLE_AS:
+            text = translate.read_create_table_as(statement.reader()).query
+        elif statement.kind is Kind.UNLOAD:
+            text = translate.unload(statement.reader())[0]
+        else:
+            return
+        before, _, _ = statement.text.partition(text)
+        try:
+            # On lines of its own, so that its positions are told as they are.
+            self.engine.run(f"PREPARE asked FROM\n{text}")
+        except QueryError as error:
+            raise QueryError(error.name, error.kind, _moved(error.message, before)) from error
 
     def run(self, run: Run) -> Answer:
         """Run a statement to its end.
@@ -97,6 +127,12 @@ class Runner:
                 return self._optimize(run, reader)
             case Kind.VACUUM:
                 return self._vacuum(run, reader)
+            case Kind.PREPARE:
+                return self._tell(run, self.prepared.prepare, run.workgroup, reader)
+            case Kind.EXECUTE:
+                return self._execute(run, reader)
+            case Kind.DEALLOCATE:
+                return self._tell(run, self.prepared.deallocate, run.workgroup, reader)
         raise RefusedError(f"The bench does not run {kind} statements")
 
     # On the engine
@@ -263,10 +299,29 @@ class Runner:
                 "NOT_SUPPORTED", "USER_ERROR", f"{statement} is for Iceberg tables; {database}.{name} is none"
             )
 
+    def _execute(self, run: Run, reader: Reader) -> Answer:
+        """Run a prepared statement; what it ran and read counts for the run that asked."""
+        name, parameters = self.prepared.execute(reader)
+        run.statement = read(self.prepared.query_of(run.workgroup, name))
+        run.parameters = parameters or run.parameters
+        if run.statement.kind in (Kind.PREPARE, Kind.EXECUTE, Kind.DEALLOCATE):
+            raise RefusedError(f"The prepared statement {name} is itself a {run.statement.kind}")
+        return self.run(run)
+
     def _tell(self, run: Run, change: Callable[..., None], *arguments: object) -> Answer:
         run.as_run.append("(told Glue)")
         change(*arguments)
         return Answer((), [])
+
+
+def _moved(message: str, before: str) -> str:
+    """Return an error of a text behind the line of PREPARE as that of the statement that has more text before it."""
+    position = re.match(r"line (\d+):(\d+)", message)
+    if position is None:
+        return message
+    line, column = int(position[1]) - 1, int(position[2])
+    column += len(before.rpartition("\n")[2]) if line == 1 else 0
+    return f"line {line + before.count(chr(10))}:{column}{message[position.end() :]}"
 
 
 def _lines(heading: str, lines: list[str]) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from moto.athena.models import athena_backends
@@ -10,11 +11,15 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from athena_bench.server import ATHENA, ApiError, Server
 
 
-def register(server: Server) -> None:
-    """Add UpdateWorkGroup and DeleteNamedQuery to a server, and refuse to read what is not there.
+def register(server: Server, deleted: Callable[[str], None] = lambda name: None) -> None:
+    """Add to a server what moto lacks of workgroups and named queries, and refuse to read what is not there.
 
     A workgroup that was asked, or has named queries, is deleted only if the request says so: what became of its
     queries is its content.
+
+    Args:
+        server: where the operations are registered.
+        deleted: called with the name of a workgroup that is gone.
     """
 
     def backend() -> Any:  # noqa: ANN401 - moto's own
@@ -44,7 +49,9 @@ def register(server: Server) -> None:
         is_asked = server.call(f"{ATHENA}.ListQueryExecutions", {"WorkGroup": name})["QueryExecutionIds"]
         if (is_named or is_asked) and not request.get("RecursiveDeleteOption"):
             raise ApiError("InvalidRequestException", f"WorkGroup {name} is not empty")
-        return server.forward(f"{ATHENA}.DeleteWorkGroup", request)
+        answer = server.forward(f"{ATHENA}.DeleteWorkGroup", request)
+        deleted(name)
+        return answer
 
     def named(request: dict[str, Any]) -> str:
         if request["NamedQueryId"] not in backend().named_queries:
@@ -54,6 +61,23 @@ def register(server: Server) -> None:
     def get_query(request: dict[str, Any]) -> dict[str, Any]:
         named(request)
         return server.forward(f"{ATHENA}.GetNamedQuery", request)
+
+    def update_query(request: dict[str, Any]) -> dict[str, Any]:
+        query = backend().named_queries[named(request)]
+        query.name, query.query_string = request["Name"], request["QueryString"]
+        query.description = request.get("Description", query.description)
+        return {}
+
+    def batch_get_query(request: dict[str, Any]) -> dict[str, Any]:
+        known = [id_ for id_ in request["NamedQueryIds"] if id_ in backend().named_queries]
+        return {
+            "NamedQueries": [get_query({"NamedQueryId": id_})["NamedQuery"] for id_ in known],
+            "UnprocessedNamedQueryIds": [
+                {"NamedQueryId": id_, "ErrorCode": "INTERNAL_ERROR", "ErrorMessage": f"{id_} was not found"}
+                for id_ in request["NamedQueryIds"]
+                if id_ not in known
+            ],
+        }
 
     def delete_query(request: dict[str, Any]) -> dict[str, Any]:
         del backend().named_queries[named(request)]
@@ -66,6 +90,8 @@ def register(server: Server) -> None:
             "UpdateWorkGroup": update,
             "DeleteWorkGroup": delete,
             "GetNamedQuery": get_query,
+            "UpdateNamedQuery": update_query,
+            "BatchGetNamedQuery": batch_get_query,
             "DeleteNamedQuery": delete_query,
         },
     )

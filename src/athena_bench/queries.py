@@ -1,4 +1,4 @@
-"""The operations of Athena's API that concern the run of a query; the others are moto's."""
+"""The operations of Athena's API that concern the run of a query."""
 
 from __future__ import annotations
 
@@ -9,77 +9,38 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from athena_bench.engine import Answer
 from athena_bench.errors import EngineError, QueryError, RefusedError
-from athena_bench.results import column_info, csv_of, text_of
+from athena_bench.execution import ENDED, Execution, athena_error
+from athena_bench.result_files import ResultFiles
+from athena_bench.results import column_info, text_of
 from athena_bench.run import Run, Runner
 from athena_bench.server import ApiError, Operation
-from athena_bench.statement import Kind, Statement, read
+from athena_bench.statement import Kind, read
 
 _log = logging.getLogger(__name__)
 
 MAX_QUERY_BYTES = 262_144
 MAX_PAGE_ROWS = 1_000
-ENGINE_VERSION = "Athena engine version 3"
-
-_ICEBERG_ERROR = 233
-"""AthenaError's ErrorType of a failed commit, which dbt-athena tries again."""
-
-_CATEGORIES = {"USER_ERROR": 2}
+MOST_LISTED = 50
+"""Executions on a page of ListQueryExecutions and in a batch, as Athena's API reference has it."""
 
 _HELD_SECONDS = 0.25
 """How long the state of a query that has not ended is kept back, in case it ends: clients that ask often cost most."""
 
-_ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+_CHECKED = 4096
+"""Texts of which it is remembered that the engine can parse them."""
 
 
-@dataclass
-class Execution:
-    """A query execution: what was asked, how far it is, what came of it."""
-
-    id: str
-    request: dict[str, Any]
-    statement: Statement
-    workgroup: str
-    database: str
-    output: str
-    cutoff: int | None
-    submitted: float
-    state: str = "QUEUED"
-    reason: str = ""
-    error: dict[str, Any] | None = None
-    completed: float = 0.0
-    answer: Answer | None = None
-    input_bytes: int = 0
-    rows: list[list[str | None]] = field(default_factory=list)
-    cancel: Callable[[], None] | None = None
-    reused: Execution | None = None
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def location(self) -> str:
-        """Where its results are: `.csv` for rows, `.txt` for the text of a DDL statement."""
-        if self.reused:
-            return self.reused.location
-        return f"{self.output}{self.id}.{'csv' if self.statement.type == 'DML' else 'txt'}"
-
-    def is_same_query(self, other: Execution) -> bool:
-        """Tell whether another asks the same, of the same place."""
-        return all(
-            getattr(self, part) == getattr(other, part) for part in ("statement", "workgroup", "database", "output")
-        ) and self.request.get("ExecutionParameters") == other.request.get("ExecutionParameters")
-
-
-class Api:
+class Queries:
     """Query executions.
 
     Args:
         runner: runs their statements.
         call: asks another operation, as `call("AmazonAthena.GetWorkGroup", {...})`.
-        put: writes an object: bucket, key, body.
+        files: takes their results.
         concurrency: how many run at once; more wait as QUEUED.
     """
 
@@ -87,16 +48,17 @@ class Api:
         self,
         runner: Runner,
         call: Callable[[str, dict[str, Any]], dict[str, Any]],
-        put: Callable[[str, str, bytes], None],
+        files: ResultFiles,
         concurrency: int = 8,
     ) -> None:
         self._runner = runner
         self._call = call
-        self._put = put
+        self._files = files
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="query")
         self._lock = threading.Lock()
         self._executions: dict[str, Execution] = {}
-        self._by_token: dict[str, str] = {}
+        self._by_token: dict[str, Execution] = {}
+        self._check_syntax = lru_cache(_CHECKED)(runner.check_syntax)
 
     @property
     def operations(self) -> dict[str, Operation]:
@@ -108,6 +70,7 @@ class Api:
             "ListQueryExecutions": self.list_query_executions,
             "GetQueryResults": self.get_query_results,
             "StopQueryExecution": self.stop_query_execution,
+            "GetQueryRuntimeStatistics": self.get_query_runtime_statistics,
         }
 
     def reset(self) -> None:
@@ -117,6 +80,15 @@ class Api:
             self._executions.clear()
             self._by_token.clear()
         for execution in executions:
+            self._stop(execution)
+
+    def forget(self, workgroup: str) -> None:
+        """Cancel what runs in a workgroup and forget its executions."""
+        with self._lock:
+            gone = [one for one in self._executions.values() if one.workgroup == workgroup]
+            for execution in gone:
+                del self._executions[execution.id]
+        for execution in gone:
             self._stop(execution)
 
     def close(self) -> None:
@@ -131,7 +103,8 @@ class Api:
             raise _invalid(f"Query string is longer than {MAX_QUERY_BYTES} bytes", "INVALID_INPUT")
         try:
             statement = read(text)
-        except RefusedError as error:
+            self._check_syntax(statement)
+        except (RefusedError, QueryError) as error:
             raise _invalid(str(error), "MALFORMED_QUERY") from error
         workgroup, settings = self._workgroup(request)
         context = request.get("QueryExecutionContext", {})
@@ -142,19 +115,24 @@ class Api:
             workgroup=workgroup,
             database=str(context.get("Database", "default")).strip('`"').lower(),
             output=_output(request, settings),
-            cutoff=settings.get("BytesScannedCutoffPerQuery"),
+            settings=settings,
             submitted=time.time(),
         )
         token = request.get("ClientRequestToken")
         with self._lock:
             if token in self._by_token:
-                return {"QueryExecutionId": self._by_token[token]}
+                return {"QueryExecutionId": self._same_request(self._by_token[token], request).id}
             if token:
-                self._by_token[token] = execution.id
+                self._by_token[token] = execution
             self._executions[execution.id] = execution
         if not self._reuse(execution):
             self._pool.submit(self._run, execution)
         return {"QueryExecutionId": execution.id}
+
+    def _same_request(self, earlier: Execution, request: dict[str, Any]) -> Execution:
+        if earlier.request != request:
+            raise _invalid("Idempotent parameters do not match", "INVALID_INPUT")
+        return earlier
 
     def _reuse(self, execution: Execution) -> bool:
         """Take over the answer of an earlier query, if the request allows that; return whether there was one."""
@@ -171,7 +149,7 @@ class Api:
                     and execution.is_same_query(earlier)
                 ):
                     execution.reused, execution.answer, execution.rows = earlier, earlier.answer, earlier.rows
-                    self._end(execution, "SUCCEEDED", "")
+                    execution.end("SUCCEEDED")
                     return True
         return False
 
@@ -179,15 +157,17 @@ class Api:
         """Describe an execution, at its end or in a quarter of a second, whichever is sooner."""
         execution = self._execution(request)
         execution.ended.wait(_HELD_SECONDS)
-        return {"QueryExecution": _described(execution)}
+        return {"QueryExecution": execution.described()}
 
     def batch_get_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
         """Describe up to 50 executions; those that are not known are listed apart."""
         known, unknown = [], []
+        if len(request["QueryExecutionIds"]) > MOST_LISTED:
+            raise _invalid(f"A batch takes at most {MOST_LISTED} ids", "INVALID_INPUT")
         for id_ in request["QueryExecutionIds"]:
             execution = self._executions.get(id_)
             if execution:
-                known.append(_described(execution))
+                known.append(execution.described())
             else:
                 message = f"QueryExecution {id_} was not found"
                 unknown.append({"QueryExecutionId": id_, "ErrorCode": "INVALID_INPUT", "ErrorMessage": message})
@@ -199,7 +179,7 @@ class Api:
         with self._lock:
             ids = [item.id for item in reversed(self._executions.values()) if item.workgroup == workgroup]
         begin = ids.index(request["NextToken"]) if request.get("NextToken") in ids else 0
-        end = begin + int(request.get("MaxResults", 50))
+        end = begin + int(request.get("MaxResults", MOST_LISTED))
         return {"QueryExecutionIds": ids[begin:end]} | ({"NextToken": ids[end]} if end < len(ids) else {})
 
     def get_query_results(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -208,7 +188,7 @@ class Api:
         if execution.state != "SUCCEEDED" or execution.answer is None:
             ended = f"Query did not finish successfully. Final query state: {execution.state}"
             raise _invalid(
-                ended if execution.state in _ENDED else f"Query has not yet finished. Current state: {execution.state}",
+                ended if execution.state in ENDED else f"Query has not yet finished. Current state: {execution.state}",
                 "INVALID_QUERY_EXECUTION_STATE",
             )
         wanted = int(request.get("MaxResults", MAX_PAGE_ROWS))
@@ -216,8 +196,8 @@ class Api:
             raise _invalid(f"MaxResults is {wanted}; it must be between 1 and {MAX_PAGE_ROWS}", "INVALID_INPUT")
         columns = execution.answer.columns
         lines: list[list[str | None]] = execution.rows
-        if execution.statement.type == "DML" and execution.statement.kind is not Kind.EXPLAIN:
-            lines = [[column.name for column in columns], *lines] if _has_rows(execution.statement) else []
+        if execution.has_header:
+            lines = [] if execution.answer.update_type else [[column.name for column in columns], *lines]
         begin = int(request.get("NextToken") or 0)
         page = lines[begin : begin + wanted]
         more = {"NextToken": str(begin + wanted)} if begin + wanted < len(lines) else {}
@@ -235,6 +215,14 @@ class Api:
         self._stop(self._execution(request))
         return {}
 
+    def get_query_runtime_statistics(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Tell the times and the rows of an execution."""
+        execution = self._execution(request)
+        statistics = execution.statistics()
+        timeline = {key: value for key, value in statistics.items() if key.endswith("InMillis")}
+        rows = {"InputBytes": execution.input_bytes, "OutputRows": len(execution.rows)}
+        return {"QueryRuntimeStatistics": {"Timeline": timeline, "Rows": rows}}
+
     def _execution(self, request: dict[str, Any]) -> Execution:
         id_ = str(request.get("QueryExecutionId", ""))
         if id_ not in self._executions:
@@ -243,9 +231,9 @@ class Api:
 
     def _stop(self, execution: Execution) -> None:
         with self._lock:
-            if execution.state in _ENDED:
+            if execution.state in ENDED:
                 return
-            self._end(execution, "CANCELLED", "Query was cancelled by user")
+            execution.end("CANCELLED", "Query was cancelled by user")
             cancel = execution.cancel
         if cancel:
             cancel()
@@ -264,10 +252,11 @@ class Api:
         with self._lock:
             if execution.state != "QUEUED":
                 return
-            execution.state = "RUNNING"
+            execution.state, execution.started = "RUNNING", time.time()
         run = Run(
             id=execution.id,
             statement=execution.statement,
+            workgroup=execution.workgroup,
             database=execution.database,
             output=execution.output,
             parameters=tuple(execution.request.get("ExecutionParameters", ())),
@@ -276,27 +265,18 @@ class Api:
         )
         try:
             answer = self._runner.run(run)
-            rows = [
+            execution.answer = answer
+            execution.rows = [
                 [text_of(value, column.signature) for value, column in zip(row, answer.columns, strict=True)]
                 for row in answer.rows
             ]
             _check_cutoff(execution, run)
-            if not answer.update_type:
-                self._put_results(execution, answer, rows)
-            self._finish(execution, run, "SUCCEEDED", answer=answer, rows=rows)
-        except QueryError as error:
-            self._finish(execution, run, "FAILED", _reason(error), _athena_error(error))
-        except RefusedError as error:
-            refused = QueryError("NOT_SUPPORTED", "USER_ERROR", str(error))
-            self._finish(execution, run, "FAILED", _reason(refused), _athena_error(refused))
-        except ApiError as error:
-            failed = QueryError(error.code, "USER_ERROR", error.message)
-            self._finish(execution, run, "FAILED", _reason(failed), _athena_error(failed))
+            self._files.put(execution)
+            if execution.manifest:
+                self._files.put_manifest(execution)
+            self._finish(execution, run)
         except Exception as error:
-            if not isinstance(error, EngineError):
-                _log.exception("The bench failed on %s", execution.id)
-            failed = QueryError("GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR", str(error))
-            self._finish(execution, run, "FAILED", _reason(failed), _athena_error(failed))
+            self._finish(execution, run, _as_query_error(execution, error))
 
     def _remember_cancel(self, execution: Execution, cancel: Callable[[], None]) -> None:
         with self._lock:
@@ -305,24 +285,8 @@ class Api:
         if stopped:
             cancel()
 
-    def _put_results(self, execution: Execution, answer: Answer, rows: list[list[str | None]]) -> None:
-        bucket, _, key = execution.location.removeprefix("s3://").partition("/")
-        if execution.location.endswith(".csv"):
-            self._put(bucket, key, csv_of(answer.columns, rows))
-            self._put(bucket, f"{key}.metadata", b"")
-        else:
-            self._put(bucket, key, "\n".join(row[0] or "" for row in rows).encode())
-
-    def _finish(
-        self,
-        execution: Execution,
-        run: Run,
-        state: str,
-        reason: str = "",
-        error: dict[str, Any] | None = None,
-        answer: Answer | None = None,
-        rows: list[list[str | None]] | None = None,
-    ) -> None:
+    def _finish(self, execution: Execution, run: Run, error: QueryError | None = None) -> None:
+        state, reason = ("FAILED", str(error)) if error else ("SUCCEEDED", "")
         _log.info(
             "%s %s\nreceived: %s\nran: %s%s",
             execution.id,
@@ -333,14 +297,23 @@ class Api:
         )
         with self._lock:
             execution.input_bytes = run.input_bytes
-            if execution.state in _ENDED:
+            if execution.state in ENDED:
                 return  # cancelled meanwhile
-            execution.answer, execution.rows, execution.error = answer, rows or [], error
-            self._end(execution, state, reason)
+            execution.error = athena_error(error) if error else None
+            execution.end(state, reason)
 
-    def _end(self, execution: Execution, state: str, reason: str) -> None:
-        execution.state, execution.reason, execution.completed = state, reason, time.time()
-        execution.ended.set()
+
+def _as_query_error(execution: Execution, error: Exception) -> QueryError:
+    """Return what ended a query as an error of the query."""
+    if isinstance(error, QueryError):
+        return error
+    if isinstance(error, RefusedError):
+        return QueryError("NOT_SUPPORTED", "USER_ERROR", str(error))
+    if isinstance(error, ApiError):
+        return QueryError(error.code, "USER_ERROR", error.message)
+    if not isinstance(error, EngineError):
+        _log.error("The bench failed on %s", execution.id, exc_info=error)
+    return QueryError("GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR", str(error))
 
 
 def _check_cutoff(execution: Execution, run: Run) -> None:
@@ -367,62 +340,3 @@ def _output(request: dict[str, Any], settings: dict[str, Any]) -> str:
     if not re.fullmatch(r"s3://[^/]+(/.*)?", location):
         raise _invalid(f"outputLocation is not a valid S3 path: {location}", "INVALID_INPUT")
     return location if location.endswith("/") else f"{location}/"
-
-
-def _has_rows(statement: Statement) -> bool:
-    return statement.kind is Kind.SELECT
-
-
-def _reason(error: QueryError) -> str:
-    return f"{error.name}: {error.message}"
-
-
-def _athena_error(error: QueryError) -> dict[str, Any]:
-    iceberg = error.name.startswith("ICEBERG_")
-    return {
-        "ErrorCategory": _CATEGORIES.get(error.kind, 1),
-        "ErrorType": _ICEBERG_ERROR if iceberg else 1000 if error.kind == "USER_ERROR" else 1,
-        "Retryable": error.kind != "USER_ERROR",
-        "ErrorMessage": _reason(error),
-    }
-
-
-def _described(execution: Execution) -> dict[str, Any]:
-    answer = execution.answer or Answer((), [])
-    ended = execution.completed or time.time()
-    total = max(1, round((ended - execution.submitted) * 1000))
-    status: dict[str, Any] = {"State": execution.state, "SubmissionDateTime": execution.submitted}
-    if execution.completed:
-        status["CompletionDateTime"] = execution.completed
-    if execution.reason:
-        status["StateChangeReason"] = execution.reason
-    if execution.error:
-        status["AthenaError"] = execution.error
-    return {
-        "QueryExecutionId": execution.id,
-        "Query": execution.statement.text,
-        "StatementType": execution.statement.type,
-        "SubstatementType": execution.statement.kind.value,
-        "ResultConfiguration": {
-            **execution.request.get("ResultConfiguration", {}),
-            "OutputLocation": execution.location,
-        },
-        "QueryExecutionContext": execution.request.get("QueryExecutionContext", {}),
-        "WorkGroup": execution.workgroup,
-        "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": ENGINE_VERSION},
-        "Status": status,
-        "Statistics": {
-            "EngineExecutionTimeInMillis": answer.execution_millis,
-            "DataScannedInBytes": execution.input_bytes,
-            "TotalExecutionTimeInMillis": total,
-            "QueryQueueTimeInMillis": answer.queued_millis,
-            "QueryPlanningTimeInMillis": answer.planning_millis,
-            "ServiceProcessingTimeInMillis": 1,
-            "ServicePreProcessingTimeInMillis": 1,
-            "ResultReuseInformation": {"ReusedPreviousResult": execution.reused is not None},
-        },
-    } | (
-        {"ExecutionParameters": execution.request["ExecutionParameters"]}
-        if execution.request.get("ExecutionParameters")
-        else {}
-    )
