@@ -47,6 +47,16 @@ _DELIMITERS = {
 _ONLY_STRINGS = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
 
 
+_DESCRIBED = "col_name\tdata_type\tcomment"
+_PARTITIONED = (
+    "\t \t ",
+    "# Partition Information\t \t ",
+    f"{'# col_name':<20}\t{'data_type':<20}\t{'comment':<20}",
+    "\t \t ",
+)
+"""What DESCRIBE has, as Hive does, between all columns and the keys of partitions."""
+
+
 class Catalog:
     """The databases and tables of Glue.
 
@@ -290,7 +300,7 @@ class Catalog:
     # SHOW and DESCRIBE
 
     def show(self, statement: Reader, database: str) -> tuple[str, list[str]]:
-        """Return the heading and the lines of a SHOW or DESCRIBE statement.
+        """Return the heading and the lines of a SHOW or DESCRIBE statement; tabs are between names and between values.
 
         Raises:
             RefusedError: there is nothing of that name to show.
@@ -317,10 +327,11 @@ class Catalog:
         if statement.accept("SHOW", "TBLPROPERTIES"):
             found = self.existing(*statement.name().within(database))
             parameters = found.get("Parameters", {})
+            heading = "prpt_name\tprpt_value"
             if statement.done:
-                return "prpt_name", [f"{name}\t{value}" for name, value in sorted(parameters.items())]
+                return heading, [f"{name}\t{value}" for name, value in sorted(parameters.items())]
             (name,) = (Reader(item, hive=True).string() for item in statement.items())
-            return "prpt_name", [f"{name}\t{parameters.get(name, '')}"]
+            return heading, [parameters.get(name, f"Table {found['Name']} does not have property: {name}")]
         if statement.accept("SHOW", "CREATE", "VIEW"):
             found = self.existing(*statement.name().within(database))
             query = _view_query(found)
@@ -334,10 +345,8 @@ class Catalog:
             statement.accept("EXTENDED")
             statement.accept("FORMATTED")
             found = self.existing(*statement.name().within(database))
-            return "col_name", [
-                f"{column['Name']:<20}\t{column.get('Type', ''):<20}\t{column.get('Comment', ''):<20}"
-                for column in _all_columns(found)
-            ]
+            lines, keys = map(_described, _all_columns(found)), list(map(_described, found.get("PartitionKeys", [])))
+            return _DESCRIBED, [*lines, *([*_PARTITIONED, *keys] if keys else [])]
         raise RefusedError(f"The bench knows no '{statement.text}'")
 
     def _named(self, statement: Reader, database: str) -> dict[str, Any]:
@@ -368,6 +377,10 @@ class Catalog:
             token = page.get("NextToken")
             if not token:
                 return
+
+
+def _described(column: dict[str, str]) -> str:
+    return f"{column['Name']:<20}\t{column.get('Type', ''):<20}\t{column.get('Comment', ''):<20}"
 
 
 def is_iceberg(table: dict[str, Any]) -> bool:

@@ -267,7 +267,8 @@ class Queries:
             answer = self._runner.run(run)
             execution.answer = answer
             execution.rows = [
-                [text_of(value, column.signature) for value, column in zip(row, answer.columns, strict=True)]
+                # A line of DESCRIBE is one value for all its columns, with tabs in it.
+                [text_of(value, column.signature) for value, column in zip(row, answer.columns, strict=False)]
                 for row in answer.rows
             ]
             _check_cutoff(execution, run)

@@ -85,7 +85,8 @@ def _java_float(value: float | str) -> str:
 def column_info(column: Column) -> dict[str, Any]:
     """Return a column as GetQueryResults describes it."""
     raw = re.sub(r"\([^()]*\)", "", column.type) if column.type.startswith(("timestamp", "time")) else column.type
-    name = _NAMES.get(raw.split("(")[0], raw.split("(")[0])
+    base = raw.partition("(")[0].lower()  # the engine writes some in capitals: INTERVAL DAY TO SECOND
+    name = _NAMES.get(base, base)
     precision, scale = _PRECISION.get(name, 0), 0
     if digits := re.fullmatch(r"decimal\((\d+), ?(\d+)\)", column.type):
         precision, scale = int(digits[1]), int(digits[2])

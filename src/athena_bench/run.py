@@ -325,7 +325,7 @@ def _moved(message: str, before: str) -> str:
 
 
 def _lines(heading: str, lines: list[str]) -> Answer:
-    return Answer((Column(heading, _STRING, {}),), [[line] for line in lines])
+    return Answer(tuple(Column(name, _STRING, {}) for name in heading.split("\t")), [[line] for line in lines])
 
 
 def _as_text(answer: Answer, heading: str) -> Answer:
