@@ -22,7 +22,6 @@ from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
 from moto.sqs.models import Queue
 from werkzeug.test import run_wsgi_app
-from werkzeug.wrappers import Response
 
 from athena_bench.server import ApiError, Operation, Server
 
@@ -77,7 +76,7 @@ def _answered_once(answer: Callable[..., Iterable[bytes]]) -> Callable[..., Iter
     An SDK names each call by `amz-sdk-invocation-id`, the same in all its attempts. Of many creations AWS knows by
     itself that they were made for the caller who asks again; moto says that the thing is there already.
     """
-    kept: OrderedDict[str, Response] = OrderedDict()
+    kept: OrderedDict[str, tuple[str, list[tuple[str, str]], bytes]] = OrderedDict()
     under_way: dict[str, threading.Lock] = {}
     lock = threading.Lock()
 
@@ -91,16 +90,15 @@ def _answered_once(answer: Callable[..., Iterable[bytes]]) -> Callable[..., Iter
         with lock:
             of_this_call = under_way.setdefault(invocation, threading.Lock())
         with of_this_call:
-            response = kept.get(invocation)
-            if response is None or response.status_code >= 500:
+            if invocation not in kept or kept[invocation][0].startswith("5"):
                 body, status, headers = run_wsgi_app(application(server), environ, buffered=True)
-                response = Response(b"".join(body), status, headers)
                 with lock:
-                    kept[invocation] = response
+                    kept[invocation] = status, list(headers), b"".join(body)
                     while len(kept) > _MOST_KEPT:
                         under_way.pop(kept.popitem(last=False)[0], None)
-        start_response(response.status, list(response.headers))
-        return [response.get_data()]
+            again = kept[invocation]
+        start_response(again[0], again[1])
+        return [again[2]]
 
     return answered
 

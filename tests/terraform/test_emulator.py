@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -20,27 +21,33 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def iam(server: Server, invocation: str | None) -> Any:
+def client_of(server: Server, service: Any, invocation: str) -> Any:
     """A client all of whose calls bear one name, as the attempts of a single call do."""
     session = boto3.Session(aws_access_key_id="bench", aws_secret_access_key="bench", region_name=server.region)
-    client: Any = session.client("iam", endpoint_url=server.url)
+    client: Any = session.client(service, endpoint_url=server.url)
 
     def name(request: Any, **_: object) -> None:
-        if invocation is not None:
-            request.headers["amz-sdk-invocation-id"] = invocation
+        request.headers["amz-sdk-invocation-id"] = invocation
 
-    client.meta.events.register("before-send.iam", name)
+    client.meta.events.register("before-send", name)
     return client
 
 
 def test_call_that_comes_again_is_answered_as_the_first_time(server: Server) -> None:
-    client = iam(server, "one-call")
-    first = client.create_user(UserName="one")["User"]
-    assert client.create_user(UserName="one")["User"] == first
-    assert len(iam(server, None).list_users()["Users"]) == 1
+    call = str(uuid4())
+    first = client_of(server, "iam", call).create_user(UserName="one")["User"]
+    assert client_of(server, "iam", call).create_user(UserName="one")["User"] == first
+    assert len(client_of(server, "iam", str(uuid4())).list_users()["Users"]) == 1
 
 
 def test_another_call_for_the_same_is_refused(server: Server) -> None:
-    iam(server, "one-call").create_user(UserName="one")
+    client_of(server, "iam", str(uuid4())).create_user(UserName="one")
     with pytest.raises(ClientError, match="EntityAlreadyExists"):
-        iam(server, "another-call").create_user(UserName="one")
+        client_of(server, "iam", str(uuid4())).create_user(UserName="one")
+
+
+def test_length_of_an_object_is_told_without_its_body(server: Server) -> None:
+    s3 = client_of(server, "s3", str(uuid4()))
+    client_of(server, "s3", str(uuid4())).create_bucket(Bucket="one")
+    client_of(server, "s3", str(uuid4())).put_object(Bucket="one", Key="a", Body=b"four")
+    assert [s3.head_object(Bucket="one", Key="a")["ContentLength"] for _ in range(2)] == [4, 4]
