@@ -10,7 +10,7 @@ from typing import Any
 
 from athena_bench.errors import QueryError, RefusedError
 from athena_bench.server import ApiError
-from athena_bench.statement import Reader
+from athena_bench.statement import Reader, engine_type
 
 Call = Callable[[str, dict[str, Any]], dict[str, Any]]
 
@@ -35,6 +35,16 @@ _FORMATS = {
         "org.apache.hadoop.hive.ql.io.avro.AvroContainerOutputFormat",
         "org.apache.hadoop.hive.serde2.avro.AvroSerDe",
     ),
+    "SEQUENCEFILE": (
+        "org.apache.hadoop.mapred.SequenceFileInputFormat",
+        "org.apache.hadoop.hive.ql.io.HiveSequenceFileOutputFormat",
+        "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+    ),
+    "RCFILE": (
+        "org.apache.hadoop.hive.ql.io.RCFileInputFormat",
+        "org.apache.hadoop.hive.ql.io.RCFileOutputFormat",
+        "org.apache.hadoop.hive.serde2.columnar.LazyBinaryColumnarSerDe",
+    ),
 }
 _DELIMITERS = {
     ("FIELDS", "TERMINATED", "BY"): "field.delim",
@@ -45,7 +55,16 @@ _DELIMITERS = {
     ("NULL", "DEFINED", "AS"): "serialization.null.format",
 }
 _ONLY_STRINGS = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
-
+_SERDES = {
+    *(serde for _, _, serde in _FORMATS.values()),
+    _ONLY_STRINGS,
+    "org.apache.hadoop.hive.serde2.JsonSerDe",
+    "org.apache.hadoop.hive.serde2.RegexSerDe",
+    "org.apache.hadoop.hive.serde2.columnar.ColumnarSerDe",
+    "org.apache.hive.hcatalog.data.JsonSerDe",
+    "org.openx.data.jsonserde.JsonSerDe",
+}
+"""What Athena reads tables by, but for those of Grok, Ion and CloudTrail, which the engine does not have."""
 
 _DESCRIBED = "col_name\tdata_type\tcomment"
 _PARTITIONED = (
@@ -169,6 +188,8 @@ class Catalog:
                 parameters |= statement.properties()
         if "Location" not in storage:
             raise RefusedError("CREATE EXTERNAL TABLE needs a LOCATION")
+        if parameters.get("table_type", "").upper() == "ICEBERG":
+            raise RefusedError("CREATE EXTERNAL TABLE makes no ICEBERG table: leave EXTERNAL out")
         storage |= {
             "Columns": columns,
             "InputFormat": formats[0],
@@ -178,6 +199,11 @@ class Catalog:
                 "Parameters": {"serialization.format": "1"} | settings,
             },
         }
+        if (serde or formats[2]) not in _SERDES:
+            raise RefusedError(f"Cannot validate serde: {serde}")
+        twice = {column["Name"] for column in columns} & {key["Name"] for key in partitions}
+        if twice:
+            raise RefusedError(f"Column repeated in partitioning columns: {min(twice)}")
         typed = [column["Name"] for column in columns if column["Type"] != "string"]
         if serde == _ONLY_STRINGS and typed:
             raise RefusedError(f"The bench reads OpenCSVSerde with string columns only; {typed[0]} has another type")
@@ -321,6 +347,8 @@ class Catalog:
         if statement.accept("SHOW", "PARTITIONS"):
             found = self.existing(*statement.name().within(database))
             keys = [key["Name"] for key in found.get("PartitionKeys", [])]
+            if not keys:
+                raise RefusedError(f"Table {found['Name']} is not a partitioned table")
             listed = self.partitions(found["DatabaseName"], found["Name"])
             pairs = [zip(keys, partition["Values"], strict=True) for partition in listed]
             return "partition", ["/".join(f"{key}={value}" for key, value in pair) for pair in pairs]
@@ -334,6 +362,8 @@ class Catalog:
             return heading, [parameters.get(name, f"Table {found['Name']} does not have property: {name}")]
         if statement.accept("SHOW", "CREATE", "VIEW"):
             found = self.existing(*statement.name().within(database))
+            if not is_view(found):
+                raise RefusedError(f"{found['DatabaseName']}.{found['Name']} is not a view")
             query = _view_query(found)
             return "Create View", [
                 f"CREATE VIEW {found['DatabaseName']}.{found['Name']} AS",
@@ -427,7 +457,12 @@ def _parse_columns(items: list[str]) -> list[dict[str, str]]:
 
 
 def _type(text: str) -> str:
-    """Return a Hive type as Glue holds it: small letters, no blanks, `int` for `integer`."""
+    """Return a Hive type as Glue holds it: small letters, no blanks, `int` for `integer`.
+
+    Raises:
+        RefusedError: there is no such type.
+    """
+    engine_type(text)
     written = "".join(text.lower().replace("`", "").split())
     return {"integer": "int"}.get(written, written)
 

@@ -16,6 +16,9 @@ ENGINE_VERSION = "Athena engine version 3"
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 _CATEGORIES = {"USER_ERROR": 2}
+_CALLERS = frozenset({"HIVE_PATH_ALREADY_EXISTS"})
+"""Errors that the engine lays on what is outside, and Athena on the caller."""
+
 _ICEBERG_ERROR = 233
 """AthenaError's ErrorType of a failed commit, which dbt-athena tries again."""
 
@@ -142,10 +145,11 @@ class Execution:
 
 def athena_error(error: QueryError) -> dict[str, Any]:
     """Return the error of a query as GetQueryExecution tells it."""
-    iceberg = error.name.startswith("ICEBERG_")
+    kind = "USER_ERROR" if error.name in _CALLERS else error.kind
+    iceberg = error.name == "ICEBERG_COMMIT_ERROR"
     return {
-        "ErrorCategory": _CATEGORIES.get(error.kind, 1),
-        "ErrorType": _ICEBERG_ERROR if iceberg else 1000 if error.kind == "USER_ERROR" else 1,
-        "Retryable": error.kind != "USER_ERROR",
+        "ErrorCategory": _CATEGORIES.get(kind, 1),
+        "ErrorType": _ICEBERG_ERROR if iceberg else 1000 if kind == "USER_ERROR" else 1,
+        "Retryable": kind != "USER_ERROR",
         "ErrorMessage": str(error),
     }

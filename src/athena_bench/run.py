@@ -275,9 +275,13 @@ class Runner:
     def _optimize(self, run: Run, reader: Reader) -> Answer:
         database, name, condition = translate.optimize(reader, run.database)
         self._existing_iceberg(database, name, "OPTIMIZE")
-        return self._ask(
-            run, f"ALTER TABLE {qualified(ICEBERG_CATALOG, database, name)} EXECUTE optimize {condition}".rstrip()
-        )
+        table = qualified(ICEBERG_CATALOG, database, name)
+        try:
+            return self._ask(run, f"ALTER TABLE {table} EXECUTE optimize {condition}".rstrip())
+        except QueryError as error:
+            if "Unexpected FilterNode found in plan" not in error.message:
+                raise
+            raise RefusedError(f"OPTIMIZE takes partition columns only in its WHERE: {condition}") from error
 
     def _vacuum(self, run: Run, reader: Reader) -> Answer:
         reader.expect("VACUUM")
