@@ -14,7 +14,7 @@ ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py accepted.
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
 
-.PHONY: help build dist test test-fast soak bench lint format docs query clean lock browser athena test-local test-athena test-terraform test-dbt-athena
+.PHONY: help build dist features test test-fast soak bench lint format docs query clean lock browser athena test-local test-athena test-terraform test-dbt-athena
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ lint: $(READY) ## Check style and types
 	mypy
 	yamllint --strict .
 	tests/lint_sql.sh
+
+features: $(READY) ## Write the page of what the local Athena does, from its tests
+	PYTHONPATH=tests/athena_bench python tests/athena_bench/features.py
 
 format: $(READY) ## Put Python and SQL in shape
 	ruff format

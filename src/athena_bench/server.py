@@ -86,6 +86,11 @@ class Server:
         """The endpoint to give to clients, such as `http://127.0.0.1:4566`."""
         return f"http://{self.host}:{self.port}"
 
+    @property
+    def targets(self) -> frozenset[str]:
+        """The operations that are registered, such as `AWSGlue.GetTable`."""
+        return frozenset(self._operations)
+
     def register(
         self,
         target_prefix: str,

@@ -194,6 +194,7 @@ def test_show_tells_tables_from_views_behind_a_comment(athena_bench: Bench, shop
     assert ask(athena_bench, f"create view {shop}.v as select 2 as id").state == "FAILED"
 
 
+@pytest.mark.stricter
 def test_columns_are_changed_with_their_comments_or_the_change_is_refused(athena_bench: Bench, shop: str) -> None:
     must(athena_bench, iceberg(shop, "t", "select 1 as id"))
     must(athena_bench, f"alter table {shop}.t change column id number bigint comment 'its number'")

@@ -71,6 +71,15 @@ def test_statements_that_athena_refuses_are_refused(athena_bench: Bench, refusin
     assert not any(found.values()), "\n".join(f"{sql}\n  -> {why}" for sql, why in found.items() if why)
 
 
+def test_what_is_missing_is_refused_by_name(athena_bench: Bench, refusing: str) -> None:
+    for entry in filled(yaml.safe_load(Path(__file__).with_name("missing.yml").read_text("utf-8")), NAMES):
+        try:
+            says = ask(athena_bench, entry["sql"], refusing).reason
+        except ClientError as error:
+            says = str(error)
+        assert entry["names"] in says, entry["what"]
+
+
 def test_calls_that_athena_refuses_are_refused(athena_bench: Bench) -> None:
     athena = athena_bench.client("athena")
     for entry in (entry for group in GROUPS for entry in group.get("calls", [])):

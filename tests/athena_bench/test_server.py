@@ -61,6 +61,7 @@ def test_failing_operation_is_an_internal_error_that_is_logged(
     assert "AmazonAthena.StopQueryExecution failed" in caplog.text
 
 
+@pytest.mark.stricter
 def test_unknown_operation_is_refused_by_name(aws: Clients) -> None:
     code, message = error_of(aws.glue.get_user_defined_functions, Pattern="*")
     assert code == "UnknownOperationException"
@@ -87,6 +88,7 @@ def test_operation_of_any_other_service_may_be_registered_and_the_rest_stays_wit
     assert aws.kinesis.list_streams()["StreamNames"] == ["of-moto", "registered"]
 
 
+@pytest.mark.stricter
 def test_request_signed_for_another_region_is_refused(server: Server) -> None:
     code, message = error_of(Clients(server, region="eu-west-1").glue.get_databases)
     assert code == "InvalidSignatureException"
