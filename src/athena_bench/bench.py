@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import boto3
 from athena_bench import connections, work_group
 from athena_bench.catalog import Catalog
 from athena_bench.engine import Engine
+from athena_bench.faults import VARIABLE, Faults
 from athena_bench.glue import Glue
 from athena_bench.lake_formation import LakeFormation
 from athena_bench.metadata import Metadata
@@ -74,6 +76,11 @@ class Bench:
             "AWS_SECRET_ACCESS_KEY": "bench",
         }
 
+    @property
+    def faults(self) -> Faults:
+        """Faults on demand: `bench.faults.add("throttle:AmazonAthena.StartQueryExecution:2")`."""
+        return self.server.faults
+
     def client(self, service: str) -> Any:  # noqa: ANN401 - clients have no type of their own
         """Return a boto3 client of the bench."""
         create: Any = boto3.client
@@ -98,12 +105,15 @@ class Bench:
         Raises:
             PartsError: the engine can't be installed.
             EngineError: it does not start.
+            FaultError: $ATHENA_BENCH_FAULTS holds no faults.
             OSError: the port is taken.
         """
         self.server.start()
         try:
             self.engine = Engine(self.url, self.region, self.heap)
             self.engine.start()
+            self.server.on_kill(self.engine.kill)
+            self.server.faults.add(os.environ.get(VARIABLE, ""))
             s3 = self.client("s3")
             runner = Runner(self.engine, Catalog(self.server.call), self._prepared)
             self._queries = Queries(runner, self.server.call, ResultFiles(s3))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -106,7 +108,9 @@ class Engine:
         self.heap = heap
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
+        self._home: Path | None = None
         self._port = 0
+        self._reviving = threading.Lock()
 
     def __enter__(self) -> Engine:
         self.start()
@@ -122,11 +126,28 @@ class Engine:
             PartsError: it can't be installed.
             EngineError: it ends, or doesn't answer within three minutes.
         """
-        home = parts.install()
+        self._home = parts.install()
         self._folder = Path(tempfile.mkdtemp(prefix="athena-bench-"))
         self._port = _free_port()
         _configure(self._folder, self._port, self.endpoint, self.region)
-        log = (self._folder / "server.log").open("wb")
+        try:
+            self._launch()
+        except BaseException:
+            self.stop()
+            raise
+
+    def kill(self) -> None:
+        """End the server's process at once; the next statement starts another."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _launch(self) -> None:
+        """Start the process and wait until it answers."""
+        assert self._folder is not None
+        assert self._home is not None
+        home = self._home
+        log = (self._folder / "server.log").open("ab")
         with log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "athena_bench.keeper", *self._command(home)],
@@ -136,11 +157,14 @@ class Engine:
                 cwd=home,
                 start_new_session=True,  # Ctrl-C is for the starter, which then stops it
             )
-        try:
-            self._wait()
-        except BaseException:
-            self.stop()
-            raise
+        self._wait()
+
+    def _revive(self) -> None:
+        """Start the process again where it has ended by itself."""
+        with self._reviving:
+            if self._process is not None and not self.alive:
+                LOG.warning("The engine has ended; another is started")
+                self._launch()
 
     def stop(self) -> None:
         """Stop the server and remove its files; nothing where it doesn't run."""
@@ -175,8 +199,20 @@ class Engine:
 
         Raises:
             QueryError: the engine refuses it, or it fails.
-            EngineError: the server is gone.
+            EngineError: the server is gone, or went meanwhile.
         """
+        self._revive()
+        return self._run(sql, catalog, schema, session, prepared, on_start)
+
+    def _run(
+        self,
+        sql: str,
+        catalog: str = HIVE_CATALOG,
+        schema: str = "default",
+        session: Mapping[str, str] | None = None,
+        prepared: Mapping[str, str] | None = None,
+        on_start: Callable[[Callable[[], None]], None] = lambda cancel: None,
+    ) -> Answer:
         client = ClientSession(
             user="athena",
             catalog=catalog,
@@ -257,8 +293,8 @@ class Engine:
             if not self.alive:
                 raise EngineError(f"Trino ended while it started:\n{self._end_of_log()}")
             try:
-                self.run(f"show schemas from {ICEBERG_CATALOG}")
-                self.run("select count(*) from unnest(sequence(1, 2)) as t(x) group by x")  # which needs a node
+                self._run(f"show schemas from {ICEBERG_CATALOG}")
+                self._run("select count(*) from unnest(sequence(1, 2)) as t(x) group by x")  # which needs a node
                 return  # noqa: TRY300
             except (EngineError, QueryError) as error:
                 if time.monotonic() > deadline:

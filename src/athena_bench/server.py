@@ -19,6 +19,8 @@ from werkzeug.serving import ThreadedWSGIServer
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
+from athena_bench.faults import HEADER, FaultError, Faults
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
@@ -33,6 +35,7 @@ _SERVICES = {ATHENA: "athena", GLUE: "glue", LAKE_FORMATION: "lakeformation"}
 
 _RESET = "/moto-api/reset"
 _SECONDS_TO_FINISH = 5.0
+_SLOW_SECONDS = 2.0
 
 
 class ApiError(Exception):
@@ -51,6 +54,10 @@ class ApiError(Exception):
         self.message = message
         self.status = status
         self.fields = fields
+
+
+class LostAnswerError(Exception):
+    """What was asked for is done, and nobody is to hear of it."""
 
 
 class Server:
@@ -73,6 +80,8 @@ class Server:
         self.port = port
         self.region = region
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self.faults = Faults()
+        self._kill_engine: Callable[[], None] = lambda: None
         self._services = dict(_SERVICES)
         self._operations: dict[str, Operation] = {}
         self._resets: list[Callable[[], None]] = []
@@ -168,9 +177,14 @@ class Server:
             return members
         raise _error_of(code, text)
 
+    def on_kill(self, kill: Callable[[], None]) -> None:
+        """Say what ends the engine, where a fault is to."""
+        self._kill_engine = kill
+
     def reset(self) -> None:
-        """Forget all state: buckets, tables, queries. POST /moto-api/reset does the same."""
+        """Forget all state: buckets, tables, queries, faults. POST /moto-api/reset does the same."""
         with self._catalog_lock, self._storage_lock:
+            self.faults.clear()
             run_wsgi_app(self._moto, EnvironBuilder(_RESET, method="POST").get_environ(), buffered=True)
             for reset in self._resets:
                 reset()
@@ -208,6 +222,22 @@ class Server:
             self.reset()
             return _json_response({"status": "ok"})(environ, start_response)
         target = _target_of(environ)
+        try:
+            met = self.faults.of(target or f"S3.{environ['REQUEST_METHOD']}", environ.get(HEADER, ""))
+        except FaultError as error:
+            return Response(str(error), 400)(environ, start_response)
+        if "kill" in met:
+            self._kill_engine()
+        if "slow" in met:
+            threading.Event().wait(_SLOW_SECONDS)
+        if refusal := met & {"throttle", "error"}:
+            return _refused(target, refusal.pop())(environ, start_response)
+        answer = self._done(target, environ, start_response)
+        if "lost" in met:
+            raise LostAnswerError
+        return answer
+
+    def _done(self, target: str | None, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if target is None or not (target in self._operations or target.partition(".")[0] in _SERVICES):
             return self._store(environ, start_response)
         return self._answer(target, environ)(environ, start_response)
@@ -297,7 +327,11 @@ class _RequestHandler(MotoRequestHandler):
                 self.close_connection = True
                 return
         environ["wsgi.input"] = io.BytesIO(body)
-        chunks, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        try:
+            chunks, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        except LostAnswerError:
+            self.close_connection = True
+            return
         answer = b"".join(chunks)
         code, _, reason = status.partition(" ")
         self.send_response(int(code), reason)
@@ -329,6 +363,24 @@ def _target_of(environ: WSGIEnvironment) -> str | None:
     if scope is not None and scope[1] == _SERVICES[LAKE_FORMATION]:  # has a path an operation instead
         return f"{LAKE_FORMATION}.{environ['PATH_INFO'].strip('/')}"
     return None
+
+
+def _refused(target: str | None, kind: str) -> Response:
+    """The answer of a service that has too much to do, or that fails."""
+    throttled = kind == "throttle"
+    if target is None:
+        code, status = ("SlowDown", 503) if throttled else ("InternalError", 500)
+        text = f"<Error><Code>{code}</Code><Message>A fault on demand.</Message></Error>"
+        return Response(text, status, content_type="application/xml")
+    if not throttled:
+        code, status = "InternalServerException", 500
+    else:
+        code, status = ("TooManyRequestsException" if target.startswith(ATHENA) else "ThrottlingException"), 400
+    response = _json_response(
+        {"__type": code, "message": "A fault on demand.", "Message": "A fault on demand."}, status
+    )
+    response.headers["x-amzn-errortype"] = code
+    return response
 
 
 def _unknown(target: str) -> ApiError:

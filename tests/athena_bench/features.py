@@ -90,8 +90,8 @@ def page() -> str:
     lines += [f"- {entry['what']}." for entry in listed("missing")]
     lines += ["", f"Operations of the API: {', '.join(missing_operations())}.", ""]
     lines += [
-        "Who asks is not looked at: IAM and Lake Formation keep what is granted, and hold back nothing. Nothing is",
-        "throttled. Prices, quotas and Athena's own speed can't be shown.",
+        "Who asks is not looked at: IAM and Lake Formation keep what is granted, and hold back nothing. Prices, quotas",
+        "and Athena's own speed can't be shown.",
     ]
     return "\n".join(lines) + "\n"
 

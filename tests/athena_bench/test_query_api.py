@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from asked import Asked, ask, must
+from asked import Asked, ask, must, wait
 from botocore.exceptions import ClientError
 
 from athena_bench.bench import Bench
@@ -324,3 +324,22 @@ def test_same_answer_is_given_again_only_where_that_is_allowed(athena_bench: Ben
     assert again.rows == first.rows != other.rows
     assert again.execution["Statistics"]["ResultReuseInformation"]["ReusedPreviousResult"]
     assert again.scanned == 0
+
+
+# Faults
+
+
+def test_killed_engine_fails_what_runs_and_comes_back(athena_bench: Bench, athena: Any) -> None:
+    numbers = "unnest(sequence(1, 10000))"
+    id_ = athena.start_query_execution(
+        QueryString=f"select count(*) from {numbers} as a (x), {numbers} as b (y), {numbers} as c (z)",
+        ResultConfiguration=RESULTS,
+    )["QueryExecutionId"]
+    while athena.get_query_execution(QueryExecutionId=id_)["QueryExecution"]["Status"]["State"] == "QUEUED":
+        pass
+    athena_bench.faults.add("kill:AmazonAthena.ListWorkGroups")
+    athena.list_work_groups()
+    status = wait(athena, id_)["Status"]
+    assert status["State"] == "FAILED"
+    assert (status["AthenaError"]["ErrorCategory"], status["AthenaError"]["Retryable"]) == (1, True)
+    assert must(athena_bench, "select 1").rows[1] == ["1"]
