@@ -7,6 +7,7 @@ STACK := terraform/aws/data-lake
 STATE := target/main
 DEPLOYED := target/deployed
 SITE := site
+EXAMPLE_WORKFLOW := src/athena_bench/github-actions.yml
 LINT_READY := .venv-ci/.ready
 CHECKOV_READY := .venv-checkov/.ready
 
@@ -17,7 +18,8 @@ lint: lint-workflows lint-terraform
 
 lint-workflows: $(LINT_READY) ## Check the workflows with actionlint and zizmor
 	.venv-ci/bin/actionlint -shellcheck= -pyflakes=
-	.venv-ci/bin/zizmor --offline --quiet --no-progress --persona pedantic .github
+	.venv-ci/bin/actionlint -shellcheck= -pyflakes= $(EXAMPLE_WORKFLOW)
+	.venv-ci/bin/zizmor --offline --quiet --no-progress --persona pedantic .github $(EXAMPLE_WORKFLOW)
 
 lint-terraform: $(CHECKOV_READY) ## Check the stack's security with checkov
 	@mkdir -p target
