@@ -9,9 +9,13 @@ import pytest
 from lakes import WITH_ARTIFACTS, Lake
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from athena_lakes import AthenaLake
+    from clients import Clients
 
     from athena_bench.bench import Bench
+    from athena_bench.server import Server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,3 +56,21 @@ def athena_lake(athena_bench: Bench, tmp_path: Path) -> AthenaLake:
 
     athena_bench.reset()
     return AthenaLake(athena_bench, tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """AWS's APIs without state, and without an engine behind them."""
+    from athena_bench.server import Server
+
+    with Server() as server:
+        server.reset()
+        yield server
+
+
+@pytest.fixture
+def aws(server: Server) -> Clients:
+    """Clients of these."""
+    from clients import Clients
+
+    return Clients(server)

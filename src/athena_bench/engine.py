@@ -181,7 +181,6 @@ class Engine:
         self,
         sql: str,
         *,
-        catalog: str = HIVE_CATALOG,
         schema: str = "default",
         session: Mapping[str, str] | None = None,
         prepared: Mapping[str, str] | None = None,
@@ -191,7 +190,6 @@ class Engine:
 
         Args:
             sql: the statement, in the engine's own SQL.
-            catalog: of names without one.
             schema: of names without one.
             session: properties of the session.
             prepared: prepared statements by name.
@@ -202,26 +200,20 @@ class Engine:
             EngineError: the server is gone, or went meanwhile.
         """
         self._revive()
-        return self._run(sql, catalog, schema, session, prepared, on_start)
-
-    def _run(
-        self,
-        sql: str,
-        catalog: str = HIVE_CATALOG,
-        schema: str = "default",
-        session: Mapping[str, str] | None = None,
-        prepared: Mapping[str, str] | None = None,
-        on_start: Callable[[Callable[[], None]], None] = lambda cancel: None,
-    ) -> Answer:
         client = ClientSession(
             user="athena",
-            catalog=catalog,
+            catalog=HIVE_CATALOG,
             schema=schema,
             source="athena-bench",
             properties={**_SESSION, **(session or {})},
             timezone="UTC",
         )
         client.prepared_statements = dict(prepared or {})
+        return self._ask(sql, client, on_start)
+
+    def _ask(
+        self, sql: str, client: ClientSession, on_start: Callable[[Callable[[], None]], None] = lambda cancel: None
+    ) -> Answer:
         request = TrinoRequest("127.0.0.1", self._port, client, http_scheme="http", request_timeout=600)
         cancelled = threading.Event()
         query = TrinoQuery(
@@ -289,12 +281,13 @@ class Engine:
         """Wait until a real query answers: the server says that it is up before it can run one."""
         deadline = time.monotonic() + _START_SECONDS
         pause = threading.Event()
+        client = ClientSession(user="athena")
         while True:
             if not self.alive:
                 raise EngineError(f"Trino ended while it started:\n{self._end_of_log()}")
             try:
-                self._run(f"show schemas from {ICEBERG_CATALOG}")
-                self._run("select count(*) from unnest(sequence(1, 2)) as t(x) group by x")  # which needs a node
+                self._ask(f"show schemas from {ICEBERG_CATALOG}", client)
+                self._ask("select count(*) from unnest(sequence(1, 2)) as t(x) group by x", client)  # needs a node
                 return  # noqa: TRY300
             except (EngineError, QueryError) as error:
                 if time.monotonic() > deadline:

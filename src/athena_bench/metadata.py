@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from athena_bench.api import invalid, page
 from athena_bench.server import ApiError, Operation
 
 CATALOG = {"CatalogName": "AwsDataCatalog", "Type": "GLUE", "Status": "CREATE_COMPLETE"}
-MOST_LISTED = 50
-"""Entries on a page, as Athena's API reference has it (`MaxResults`)."""
 
 
 class Metadata:
@@ -27,7 +26,7 @@ class Metadata:
     def operations(self) -> dict[str, Operation]:
         """The functions of the operations by name."""
         return {
-            "ListDataCatalogs": lambda request: _page("DataCatalogsSummary", [CATALOG], request),
+            "ListDataCatalogs": lambda request: page("DataCatalogsSummary", [CATALOG], request),
             "GetDataCatalog": self._get_data_catalog,
             "ListDatabases": self._list_databases,
             "GetDatabase": self._get_database,
@@ -42,7 +41,7 @@ class Metadata:
     def _list_databases(self, request: dict[str, Any]) -> dict[str, Any]:
         _check_catalog(request["CatalogName"])
         databases = map(_database, self._all("GetDatabases", "DatabaseList", {}))
-        return _page("DatabaseList", sorted(databases, key=_name), request)
+        return page("DatabaseList", sorted(databases, key=_name), request)
 
     def _get_database(self, request: dict[str, Any]) -> dict[str, Any]:
         _check_catalog(request["CatalogName"])
@@ -54,9 +53,9 @@ class Metadata:
         try:
             wanted = re.compile(request.get("Expression") or ".*")
         except re.error as error:
-            raise _invalid(f"The expression {request['Expression']} is not a regular expression: {error}") from error
+            raise invalid(f"The expression {request['Expression']} is not a regular expression: {error}") from error
         listed = sorted((table for table in tables if wanted.fullmatch(table["Name"])), key=_name)
-        return _page("TableMetadataList", listed, request)
+        return page("TableMetadataList", listed, request)
 
     def _get_table(self, request: dict[str, Any]) -> dict[str, Any]:
         _check_catalog(request["CatalogName"])
@@ -83,11 +82,7 @@ class Metadata:
 
 def _check_catalog(name: str) -> None:
     if name.lower() != CATALOG["CatalogName"].lower():
-        raise _invalid(f"Data catalog {name} was not found; this bench has {CATALOG['CatalogName']} only")
-
-
-def _invalid(message: str) -> ApiError:
-    return ApiError("InvalidRequestException", message, AthenaErrorCode="INVALID_INPUT")
+        raise invalid(f"Data catalog {name} was not found; this bench has {CATALOG['CatalogName']} only")
 
 
 def _name(entry: dict[str, Any]) -> str:
@@ -122,9 +117,3 @@ def _table(found: dict[str, Any]) -> dict[str, Any]:
 
 def _column(column: dict[str, Any]) -> dict[str, Any]:
     return {key: column[key] for key in ("Name", "Type", "Comment") if column.get(key)}
-
-
-def _page(key: str, entries: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
-    begin = int(request.get("NextToken") or 0)
-    end = begin + int(request.get("MaxResults", MOST_LISTED))
-    return {key: entries[begin:end]} | ({"NextToken": str(end)} if end < len(entries) else {})

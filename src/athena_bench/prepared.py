@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from athena_bench.api import invalid, page
 from athena_bench.errors import QueryError
 from athena_bench.server import ApiError, Operation
 from athena_bench.statement import Reader
-
-MOST_LISTED = 50
-"""Statements on a page, as Athena's API reference has it (`MaxResults`)."""
 
 
 class PreparedStatements:
@@ -97,11 +95,7 @@ class PreparedStatements:
     def _create(self, request: dict[str, Any]) -> dict[str, Any]:
         workgroup, name = _key(request)
         if (workgroup, name) in self._kept:
-            raise ApiError(
-                "InvalidRequestException",
-                f"The prepared statement {name} already exists in WorkGroup {workgroup}",
-                AthenaErrorCode="INVALID_INPUT",
-            )
+            raise invalid(f"The prepared statement {name} already exists in WorkGroup {workgroup}")
         self._keep(workgroup, name, request["QueryStatement"], request.get("Description", ""))
         return {}
 
@@ -121,13 +115,9 @@ class PreparedStatements:
 
     def _list(self, request: dict[str, Any]) -> dict[str, Any]:
         names = sorted(name for workgroup, name in list(self._kept) if workgroup == request["WorkGroup"])
-        begin = int(request.get("NextToken") or 0)
-        end = begin + int(request.get("MaxResults", MOST_LISTED))
-        listed = [
-            {"StatementName": name, "LastModifiedTime": self._kept[request["WorkGroup"], name]["LastModifiedTime"]}
-            for name in names[begin:end]
-        ]
-        return {"PreparedStatements": listed} | ({"NextToken": str(end)} if end < len(names) else {})
+        kept = [self._kept[request["WorkGroup"], name] for name in names]
+        listed = [{member: one[member] for member in ("StatementName", "LastModifiedTime")} for one in kept]
+        return page("PreparedStatements", listed, request)
 
     def _batch_get(self, request: dict[str, Any]) -> dict[str, Any]:
         keys = [(request["WorkGroup"], name) for name in request["PreparedStatementNames"]]

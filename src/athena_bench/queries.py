@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
+from athena_bench.api import MOST_LISTED, invalid, page
 from athena_bench.errors import EngineError, QueryError, RefusedError
 from athena_bench.execution import ENDED, Execution, athena_error
 from athena_bench.result_files import ResultFiles
@@ -24,9 +25,6 @@ _log = logging.getLogger(__name__)
 
 MAX_QUERY_BYTES = 262_144
 MAX_PAGE_ROWS = 1_000
-MOST_LISTED = 50
-"""Executions on a page of ListQueryExecutions and in a batch, as Athena's API reference has it."""
-
 _HELD_SECONDS = 0.25
 """How long the state of a query that has not ended is kept back, in case it ends: clients that ask often cost most."""
 
@@ -75,19 +73,18 @@ class Queries:
 
     def reset(self) -> None:
         """Cancel what runs and forget all executions."""
-        with self._lock:
-            executions = list(self._executions.values())
-            self._executions.clear()
-            self._by_token.clear()
-        for execution in executions:
-            self._stop(execution)
+        self._forget(lambda execution: True)
 
     def forget(self, workgroup: str) -> None:
         """Cancel what runs in a workgroup and forget its executions."""
+        self._forget(lambda execution: execution.workgroup == workgroup)
+
+    def _forget(self, goes: Callable[[Execution], bool]) -> None:
         with self._lock:
-            gone = [one for one in self._executions.values() if one.workgroup == workgroup]
+            gone = [execution for execution in self._executions.values() if goes(execution)]
             for execution in gone:
                 del self._executions[execution.id]
+                self._by_token.pop(str(execution.request.get("ClientRequestToken")), None)
         for execution in gone:
             self._stop(execution)
 
@@ -100,12 +97,12 @@ class Queries:
         """Check a statement and queue it."""
         text = str(request.get("QueryString", ""))
         if len(text.encode()) > MAX_QUERY_BYTES:
-            raise _invalid(f"Query string is longer than {MAX_QUERY_BYTES} bytes", "INVALID_INPUT")
+            raise invalid(f"Query string is longer than {MAX_QUERY_BYTES} bytes")
         try:
             statement = read(text)
             self._check_syntax(statement)
         except (RefusedError, QueryError) as error:
-            raise _invalid(str(error), "MALFORMED_QUERY") from error
+            raise invalid(str(error), "MALFORMED_QUERY") from error
         workgroup, settings = self._workgroup(request)
         context = request.get("QueryExecutionContext", {})
         execution = Execution(
@@ -131,7 +128,7 @@ class Queries:
 
     def _same_request(self, earlier: Execution, request: dict[str, Any]) -> Execution:
         if earlier.request != request:
-            raise _invalid("Idempotent parameters do not match", "INVALID_INPUT")
+            raise invalid("Idempotent parameters do not match")
         return earlier
 
     def _reuse(self, execution: Execution) -> bool:
@@ -163,7 +160,7 @@ class Queries:
         """Describe up to 50 executions; those that are not known are listed apart."""
         known, unknown = [], []
         if len(request["QueryExecutionIds"]) > MOST_LISTED:
-            raise _invalid(f"A batch takes at most {MOST_LISTED} ids", "INVALID_INPUT")
+            raise invalid(f"A batch takes at most {MOST_LISTED} ids")
         for id_ in request["QueryExecutionIds"]:
             execution = self._executions.get(id_)
             if execution:
@@ -179,36 +176,35 @@ class Queries:
         with self._lock:
             ids = [item.id for item in reversed(self._executions.values()) if item.workgroup == workgroup]
         begin = ids.index(request["NextToken"]) if request.get("NextToken") in ids else 0
-        end = begin + int(request.get("MaxResults", MOST_LISTED))
-        return {"QueryExecutionIds": ids[begin:end]} | ({"NextToken": ids[end]} if end < len(ids) else {})
+        listed = page("QueryExecutionIds", ids[begin:], {"MaxResults": request.get("MaxResults")})
+        # The token is an execution, as newer ones come in before it meanwhile.
+        return listed | ({"NextToken": ids[begin + int(listed["NextToken"])]} if "NextToken" in listed else {})
 
     def get_query_results(self, request: dict[str, Any]) -> dict[str, Any]:
         """Give a page of an execution's rows; the first row of the first page is the header of a query."""
         execution = self._execution(request)
         if execution.state != "SUCCEEDED" or execution.answer is None:
             ended = f"Query did not finish successfully. Final query state: {execution.state}"
-            raise _invalid(
+            raise invalid(
                 ended if execution.state in ENDED else f"Query has not yet finished. Current state: {execution.state}",
                 "INVALID_QUERY_EXECUTION_STATE",
             )
-        wanted = int(request.get("MaxResults", MAX_PAGE_ROWS))
-        if not 1 <= wanted <= MAX_PAGE_ROWS:
-            raise _invalid(f"MaxResults is {wanted}; it must be between 1 and {MAX_PAGE_ROWS}", "INVALID_INPUT")
         columns = execution.answer.columns
         lines: list[list[str | None]] = execution.rows
         if execution.has_header:
             lines = [] if execution.answer.update_type else [[column.name for column in columns], *lines]
-        begin = int(request.get("NextToken") or 0)
-        page = lines[begin : begin + wanted]
-        more = {"NextToken": str(begin + wanted)} if begin + wanted < len(lines) else {}
+        asked = page("Rows", lines, request, MAX_PAGE_ROWS)
         written = execution.answer.update_count if execution.answer.update_type else None
         return {
             "ResultSet": {
-                "Rows": [{"Data": [{} if value is None else {"VarCharValue": value} for value in row]} for row in page],
+                "Rows": [
+                    {"Data": [{} if value is None else {"VarCharValue": value} for value in row]}
+                    for row in asked.pop("Rows")
+                ],
                 "ResultSetMetadata": {"ColumnInfo": [column_info(column) for column in columns]},
             },
             "UpdateCount": written or 0,
-        } | more
+        } | asked
 
     def stop_query_execution(self, request: dict[str, Any]) -> dict[str, Any]:
         """Cancel an execution; nothing where it has ended."""
@@ -226,7 +222,7 @@ class Queries:
     def _execution(self, request: dict[str, Any]) -> Execution:
         id_ = str(request.get("QueryExecutionId", ""))
         if id_ not in self._executions:
-            raise _invalid(f"QueryExecution {id_} was not found", "INVALID_INPUT")
+            raise invalid(f"QueryExecution {id_} was not found")
         return self._executions[id_]
 
     def _stop(self, execution: Execution) -> None:
@@ -243,9 +239,9 @@ class Queries:
         try:
             workgroup = self._call("AmazonAthena.GetWorkGroup", {"WorkGroup": name})["WorkGroup"]
         except (ApiError, KeyError) as error:
-            raise _invalid(f"WorkGroup {name} is not found.", "WORKGROUP_NOT_FOUND") from error
+            raise invalid(f"WorkGroup {name} is not found.", "WORKGROUP_NOT_FOUND") from error
         if workgroup.get("State") == "DISABLED":
-            raise _invalid(f"WorkGroup {name} is disabled.", "WORKGROUP_DISABLED")
+            raise invalid(f"WorkGroup {name} is disabled.", "WORKGROUP_DISABLED")
         return name, dict(workgroup.get("Configuration") or {})
 
     def _run(self, execution: Execution) -> None:
@@ -323,21 +319,16 @@ def _check_cutoff(execution: Execution, run: Run) -> None:
         raise QueryError("EXCEEDED_SCAN_LIMIT", "USER_ERROR", "Bytes scanned limit was exceeded")
 
 
-def _invalid(message: str, code: str) -> ApiError:
-    return ApiError("InvalidRequestException", message, AthenaErrorCode=code)
-
-
 def _output(request: dict[str, Any], settings: dict[str, Any]) -> str:
     """Return where results go: where the workgroup says, if it enforces that or the caller says nothing."""
     asked = request.get("ResultConfiguration", {}).get("OutputLocation")
     own = settings.get("ResultConfiguration", {}).get("OutputLocation")
     location = own if own and (settings.get("EnforceWorkGroupConfiguration") or not asked) else asked
     if not location:
-        raise _invalid(
+        raise invalid(
             "No output location provided. An output location is required either through the Workgroup result "
-            "configuration setting or as an API input.",
-            "INVALID_INPUT",
+            "configuration setting or as an API input."
         )
     if not re.fullmatch(r"s3://[^/]+(/.*)?", location):
-        raise _invalid(f"outputLocation is not a valid S3 path: {location}", "INVALID_INPUT")
+        raise invalid(f"outputLocation is not a valid S3 path: {location}")
     return location if location.endswith("/") else f"{location}/"

@@ -12,6 +12,7 @@ from athena_bench.engine import HIVE_CATALOG, ICEBERG_CATALOG, Answer, Column, E
 from athena_bench.errors import QueryError, RefusedError
 from athena_bench.prepared import PreparedStatements
 from athena_bench.results import hive_type
+from athena_bench.show import show
 from athena_bench.statement import Kind, Name, Reader, Statement, read
 from athena_bench.translate import qualified
 
@@ -121,7 +122,7 @@ class Runner:
                 return self._repair_table(run, reader)
             case Kind.SHOW | Kind.DESCRIBE:
                 run.as_run.append("(asked of Glue)")
-                heading, lines = self.catalog.show(reader, run.database)
+                heading, lines = show(self.catalog, reader, run.database)
                 return _lines(heading, lines)
             case Kind.OPTIMIZE:
                 return self._optimize(run, reader)

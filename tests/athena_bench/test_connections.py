@@ -1,6 +1,5 @@
 """Connections and rulesets of the bench's Glue, asked by a real boto3 client."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,12 +18,10 @@ JDBC: Any = {
 
 
 @pytest.fixture
-def aws() -> Iterator[Clients]:
-    with Server() as server:
-        server.reset()
-        connections.register(server)
-        Rulesets(server)
-        yield Clients(server)
+def server(server: Server) -> Server:
+    connections.register(server)
+    Rulesets(server)
+    return server
 
 
 def test_connection_has_all_that_was_given(aws: Clients) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,18 +10,6 @@ from clients import Clients, code_of
 
 from athena_bench.faults import FaultError
 from athena_bench.server import Server
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        server.reset()
-        yield server
-
-
-@pytest.fixture
-def aws(server: Server) -> Clients:
-    return Clients(server)
 
 
 def test_calls_are_throttled_as_often_as_asked(server: Server, aws: Clients) -> None:

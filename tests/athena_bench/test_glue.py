@@ -1,7 +1,6 @@
 """The Glue Data Catalog of the bench: what moto lacks or does otherwise than Glue, asked by real boto3 clients."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,16 +19,13 @@ def dropped() -> list[tuple[str, str | None]]:
 
 
 @pytest.fixture
-def server(dropped: list[tuple[str, str | None]]) -> Iterator[Server]:
-    with Server() as server:
-        server.reset()
-        Glue(server, lambda database, table: dropped.append((database, table)))
-        yield server
+def server(server: Server, dropped: list[tuple[str, str | None]]) -> Server:
+    Glue(server, lambda database, table: dropped.append((database, table)))
+    return server
 
 
 @pytest.fixture
-def aws(server: Server) -> Clients:
-    aws = Clients(server)
+def aws(aws: Clients) -> Clients:
     aws.glue.create_database(DatabaseInput={"Name": "curated"})
     return aws
 

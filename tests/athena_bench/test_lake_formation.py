@@ -1,6 +1,5 @@
 """Lake Formation of the bench, asked as dbt-athena asks it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,16 +17,13 @@ FILTER: Any = {"TableCatalogId": ACCOUNT, "DatabaseName": "curated", "TableName"
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        server.reset()
-        Glue(server, LakeFormation(server).forget)
-        yield server
+def server(server: Server) -> Server:
+    Glue(server, LakeFormation(server).forget)
+    return server
 
 
 @pytest.fixture
-def aws(server: Server) -> Clients:
-    aws = Clients(server)
+def aws(aws: Clients) -> Clients:
     aws.glue.create_database(DatabaseInput={"Name": "curated"})
     aws.glue.create_table(DatabaseName="curated", TableInput={"Name": "orders"})
     for key in ("domain", "level"):

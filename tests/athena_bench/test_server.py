@@ -13,18 +13,6 @@ from clients import Clients, code_of, error_of
 from athena_bench.server import ApiError, Server
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        server.reset()
-        yield server
-
-
-@pytest.fixture
-def aws(server: Server) -> Clients:
-    return Clients(server)
-
-
 def test_registered_operation_answers_instead_of_moto(server: Server, aws: Clients) -> None:
     server.register(
         "AmazonAthena", {"StartQueryExecution": lambda request: {"QueryExecutionId": request["QueryString"]}}

@@ -1,6 +1,5 @@
 """The workgroups of the bench, asked by a real boto3 client."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,11 +10,9 @@ from athena_bench.server import Server
 
 
 @pytest.fixture
-def aws() -> Iterator[Clients]:
-    with Server() as server:
-        server.reset()
-        work_group.register(server)
-        yield Clients(server)
+def server(server: Server) -> Server:
+    work_group.register(server)
+    return server
 
 
 def configuration_of(aws: Clients, name: str) -> Any:

@@ -1,0 +1,127 @@
+"""SHOW and DESCRIBE: what Glue has, in the lines of text that Athena answers."""
+
+from __future__ import annotations
+
+import base64
+import fnmatch
+import json
+from typing import Any
+
+from athena_bench.catalog import Catalog, is_view
+from athena_bench.errors import RefusedError
+from athena_bench.statement import Reader
+
+_DESCRIBED = "col_name\tdata_type\tcomment"
+_PARTITIONED = (
+    "\t \t ",
+    "# Partition Information\t \t ",
+    f"{'# col_name':<20}\t{'data_type':<20}\t{'comment':<20}",
+    "\t \t ",
+)
+"""What DESCRIBE has, as Hive does, between all columns and the keys of partitions."""
+
+
+def show(catalog: Catalog, statement: Reader, database: str) -> tuple[str, list[str]]:
+    """Return the heading and the lines of a SHOW or DESCRIBE statement; tabs are between names and between values.
+
+    Raises:
+        RefusedError: there is nothing of that name to show.
+    """
+    if statement.accept("SHOW", "DATABASES") or statement.accept("SHOW", "SCHEMAS"):
+        return "database_name", _matching(statement, catalog.databases())
+    if (views_only := statement.accept("SHOW", "VIEWS")) or statement.accept("SHOW", "TABLES"):
+        within = statement.identifier().lower() if statement.accept("IN") or statement.accept("FROM") else database
+        names = [
+            table["Name"]
+            for table in catalog.tables(within)
+            if not views_only or table.get("TableType") == "VIRTUAL_VIEW"
+        ]
+        return ("views" if views_only else "tab_name"), _matching(statement, names)
+    if statement.accept("SHOW", "COLUMNS"):
+        found = _named(catalog, statement, database)
+        return "field", [f"{column['Name']:<20}" for column in _all_columns(found)]
+    if statement.accept("SHOW", "PARTITIONS"):
+        found = catalog.existing(*statement.name().within(database))
+        keys = [key["Name"] for key in found.get("PartitionKeys", [])]
+        if not keys:
+            raise RefusedError(f"Table {found['Name']} is not a partitioned table")
+        listed = catalog.partitions(found["DatabaseName"], found["Name"])
+        pairs = [zip(keys, partition["Values"], strict=True) for partition in listed]
+        return "partition", ["/".join(f"{key}={value}" for key, value in pair) for pair in pairs]
+    if statement.accept("SHOW", "TBLPROPERTIES"):
+        found = catalog.existing(*statement.name().within(database))
+        parameters = found.get("Parameters", {})
+        heading = "prpt_name\tprpt_value"
+        if statement.done:
+            return heading, [f"{name}\t{value}" for name, value in sorted(parameters.items())]
+        (name,) = (Reader(item, hive=True).string() for item in statement.items())
+        return heading, [parameters.get(name, f"Table {found['Name']} does not have property: {name}")]
+    if statement.accept("SHOW", "CREATE", "VIEW"):
+        found = catalog.existing(*statement.name().within(database))
+        if not is_view(found):
+            raise RefusedError(f"{found['DatabaseName']}.{found['Name']} is not a view")
+        query = _view_query(found)
+        return "Create View", [
+            f"CREATE VIEW {found['DatabaseName']}.{found['Name']} AS",
+            *query.splitlines(),
+        ]
+    if statement.accept("SHOW", "CREATE", "TABLE"):
+        return "createtab_stmt", _ddl_of(catalog.existing(*statement.name().within(database)))
+    if statement.accept("DESCRIBE") or statement.accept("DESC"):
+        statement.accept("EXTENDED")
+        statement.accept("FORMATTED")
+        found = catalog.existing(*statement.name().within(database))
+        lines, keys = map(_described, _all_columns(found)), list(map(_described, found.get("PartitionKeys", [])))
+        return _DESCRIBED, [*lines, *([*_PARTITIONED, *keys] if keys else [])]
+    raise RefusedError(f"The bench knows no '{statement.text}'")
+
+
+def _named(catalog: Catalog, statement: Reader, database: str) -> dict[str, Any]:
+    if not statement.accept("IN"):
+        statement.expect("FROM")
+    name = statement.name()
+    if statement.accept("IN") or statement.accept("FROM"):
+        database = statement.identifier().lower()
+    return catalog.existing(*name.within(database))
+
+
+def _described(column: dict[str, str]) -> str:
+    return f"{column['Name']:<20}\t{column.get('Type', ''):<20}\t{column.get('Comment', ''):<20}"
+
+
+def _matching(statement: Reader, names: list[str]) -> list[str]:
+    """Return the names that the pattern at the end of SHOW takes: `*` is anything, `|` is or."""
+    statement.accept("LIKE")
+    if statement.done:
+        return names
+    patterns = statement.string().replace(".*", "*").split("|")
+    statement.expect_end()
+    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+
+
+def _all_columns(found: dict[str, Any]) -> list[dict[str, str]]:
+    return [*found["StorageDescriptor"]["Columns"], *found.get("PartitionKeys", [])]
+
+
+def _view_query(found: dict[str, Any]) -> str:
+    """Return the query in the text that the engine stores for a view."""
+    stored = str(found.get("ViewOriginalText", "")).removeprefix("/* Presto View: ").removesuffix(" */")
+    return str(json.loads(base64.b64decode(stored))["originalSql"])
+
+
+def _ddl_of(found: dict[str, Any]) -> list[str]:
+    storage = found["StorageDescriptor"]
+    columns = ",\n".join(f"  `{column['Name']}` {column['Type']}" for column in storage["Columns"])
+    lines = [f"CREATE EXTERNAL TABLE `{found['DatabaseName']}.{found['Name']}`(", *f"{columns})".splitlines()]
+    if found.get("PartitionKeys"):
+        keys = ",\n".join(f"  `{key['Name']}` {key['Type']}" for key in found["PartitionKeys"])
+        lines += ["PARTITIONED BY (", *f"{keys})".splitlines()]
+    serde = storage.get("SerdeInfo", {})
+    if serde.get("SerializationLibrary"):
+        lines += ["ROW FORMAT SERDE", f"  '{serde['SerializationLibrary']}'"]
+    if storage.get("InputFormat"):
+        lines += ["STORED AS INPUTFORMAT", f"  '{storage['InputFormat']}'"]
+        lines += ["OUTPUTFORMAT", f"  '{storage['OutputFormat']}'"]
+    lines += ["LOCATION", f"  '{storage.get('Location', '')}'", "TBLPROPERTIES ("]
+    properties = ",\n".join(f"  '{name}'='{value}'" for name, value in sorted(found.get("Parameters", {}).items()))
+    return [*lines, *f"{properties})".splitlines()]
