@@ -170,7 +170,7 @@ class Catalog:
             elif statement.accept("STORED", "AS"):
                 formats = _format(statement.identifier())
             elif statement.accept("LOCATION"):
-                storage["Location"] = statement.string()
+                storage["Location"] = _place(statement)
             else:
                 statement.expect("TBLPROPERTIES")
                 parameters |= statement.properties()
@@ -223,7 +223,7 @@ class Catalog:
         if statement.accept("SET", "TBLPROPERTIES"):
             found["Parameters"] = found.get("Parameters", {}) | statement.properties()
         elif statement.accept("SET", "LOCATION"):
-            storage["Location"] = statement.string()
+            storage["Location"] = _place(statement)
         elif statement.accept("ADD", "COLUMNS"):
             storage["Columns"] = storage["Columns"] + _columns(statement)
         elif statement.accept("REPLACE", "COLUMNS"):
@@ -271,7 +271,7 @@ class Catalog:
         while not statement.done:
             statement.expect("PARTITION")
             values, folder = _partition(statement, found)
-            location = statement.string() if statement.accept("LOCATION") else folder
+            location = _place(statement) if statement.accept("LOCATION") else folder
             self._tell(
                 "CreatePartition",
                 {
@@ -304,7 +304,7 @@ class Catalog:
         partition = self._call("AWSGlue.GetPartition", where | {"PartitionValues": values})["Partition"]
         change = {"Values": values, "StorageDescriptor": partition["StorageDescriptor"]}
         if statement.accept("SET", "LOCATION"):
-            change["StorageDescriptor"]["Location"] = statement.string()
+            change["StorageDescriptor"]["Location"] = _place(statement)
         else:
             statement.expect("RENAME", "TO", "PARTITION")
             change["Values"], _ = _partition(statement, found)
@@ -391,6 +391,12 @@ def _format(name: str) -> tuple[str, str, str]:
     if name.upper() not in _FORMATS:
         raise RefusedError(f"The bench knows no STORED AS {name}; it knows {', '.join(_FORMATS)}")
     return _FORMATS[name.upper()]
+
+
+def _place(statement: Reader) -> str:
+    """Read a location as Athena gives it to Glue: without the slash at its end, unless it is a whole bucket."""
+    location = statement.string()
+    return location.rstrip("/") if location.count("/") > 3 else location
 
 
 def _delimiters(statement: Reader) -> dict[str, str]:

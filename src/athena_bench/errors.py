@@ -20,13 +20,15 @@ class QueryError(Exception):
         name: the engine's name of the error, as `SYNTAX_ERROR`.
         kind: who is at fault: `USER_ERROR`, `INTERNAL_ERROR`, `INSUFFICIENT_RESOURCES` or `EXTERNAL`.
         message: the engine's sentence.
+        input_bytes: what it read from storage until then.
     """
 
-    def __init__(self, name: str, kind: str, message: str) -> None:
+    def __init__(self, name: str, kind: str, message: str, input_bytes: int = 0) -> None:
         super().__init__(f"{name}: {message}")
         self.name = name
         self.kind = kind
         self.message = message
+        self.input_bytes = input_bytes
 
 
 class RefusedError(Exception):

@@ -66,10 +66,11 @@ class Execution:
 
     @property
     def location(self) -> str:
-        """Where its results are: `.csv` for rows, `.txt` for the text of a DDL statement."""
+        """Where its results are: `.csv` for rows, `.txt` for the text of a DDL statement, bare for what writes files."""
         if self.reused:
             return self.reused.location
-        return f"{self.output}{self.id}.{'csv' if self.statement.type == 'DML' else 'txt'}"
+        ending = "" if self.manifest else ".csv" if self.statement.type == "DML" else ".txt"
+        return f"{self.output}{self.id}{ending}"
 
     @property
     def manifest(self) -> str | None:

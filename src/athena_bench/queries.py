@@ -28,6 +28,9 @@ MAX_PAGE_ROWS = 1_000
 _HELD_SECONDS = 0.25
 """How long the state of a query that has not ended is kept back, in case it ends: clients that ask often cost most."""
 
+_CUT_OFF = "EXCEEDED_SCAN_LIMIT"
+"""The engine's name of what ends a query that reads more than it may; Athena counts it among the cancelled."""
+
 _CHECKED = 4096
 """Texts of which it is remembered that the engine can parse them."""
 
@@ -284,6 +287,8 @@ class Queries:
 
     def _finish(self, execution: Execution, run: Run, error: QueryError | None = None) -> None:
         state, reason = ("FAILED", str(error)) if error else ("SUCCEEDED", "")
+        if error and error.name == _CUT_OFF:
+            state, reason, error = "CANCELLED", "Bytes scanned limit was exceeded", None
         _log.info(
             "%s %s\nreceived: %s\nran: %s%s",
             execution.id,
@@ -316,7 +321,7 @@ def _as_query_error(execution: Execution, error: Exception) -> QueryError:
 def _check_cutoff(execution: Execution, run: Run) -> None:
     """Fail what read more than its workgroup allows; the engine itself lets quick queries pass."""
     if execution.cutoff is not None and run.input_bytes > execution.cutoff:
-        raise QueryError("EXCEEDED_SCAN_LIMIT", "USER_ERROR", "Bytes scanned limit was exceeded")
+        raise QueryError(_CUT_OFF, "USER_ERROR", "")
 
 
 def _output(request: dict[str, Any], settings: dict[str, Any]) -> str:

@@ -21,7 +21,10 @@ _PRECISION = {
     "varchar": 2147483647,
     "string": 0,
     "varbinary": 1073741824,
+    "time": 3,
+    "time with time zone": 3,
     "timestamp": 3,
+    "timestamp with time zone": 3,
 }
 _NAMES = {"real": "float"}
 

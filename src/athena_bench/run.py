@@ -142,12 +142,16 @@ class Runner:
         if run.parameters:
             sql = f"EXECUTE IMMEDIATE {translate.literal(sql)} USING {', '.join(run.parameters)}"
         run.as_run.append(sql)
-        answer = self.engine.run(
-            sql,
-            schema=run.database,
-            session=run.session | (session or {}),
-            on_start=run.on_start,
-        )
+        try:
+            answer = self.engine.run(
+                sql,
+                schema=run.database,
+                session=run.session | (session or {}),
+                on_start=run.on_start,
+            )
+        except QueryError as error:
+            run.input_bytes += error.input_bytes
+            raise
         run.input_bytes += answer.input_bytes
         return answer
 
