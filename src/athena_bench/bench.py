@@ -13,11 +13,13 @@ from athena_bench.catalog import Catalog
 from athena_bench.engine import Engine
 from athena_bench.faults import VARIABLE, Faults
 from athena_bench.glue import Glue
+from athena_bench.guard import Guard
 from athena_bench.lake_formation import LakeFormation
 from athena_bench.metadata import Metadata
 from athena_bench.prepared import PreparedStatements
 from athena_bench.queries import Queries
 from athena_bench.result_files import ResultFiles
+from athena_bench.rights import Rights
 from athena_bench.rulesets import Rulesets
 from athena_bench.run import Runner
 from athena_bench.server import ATHENA, Server
@@ -49,11 +51,13 @@ class Bench:
         self.workgroups = tuple(workgroups)
         self.server = Server(port=port, region=region)
         lake_formation = LakeFormation(self.server)
+        self._guard = Guard(lake_formation, region, self._work_group_of)
+        self.server.guard, self.server.guard_object = self._guard, self._guard.check_object
         Glue(self.server, lake_formation.forget)
         connections.register(self.server)
         Rulesets(self.server)
         work_group.register(self.server, self._forget_work_group)
-        self.server.register(ATHENA, Metadata(self.server.call).operations)
+        self.server.register(ATHENA, Metadata(self.server.ask).operations)
         self._prepared = PreparedStatements()
         self.server.register(ATHENA, self._prepared.operations, self._prepared.reset)
         self.heap = heap
@@ -115,7 +119,8 @@ class Bench:
             self.server.on_kill(self.engine.kill)
             self.server.faults.add(os.environ.get(VARIABLE, ""))
             s3 = self.client("s3")
-            runner = Runner(self.engine, Catalog(self.server.call), self._prepared)
+            rights = Rights(self.engine, Catalog(self.server.call), self._guard)
+            runner = Runner(self.engine, Catalog(self.server.ask), self._prepared, rights)
             self._queries = Queries(runner, self.server.call, ResultFiles(s3))
             self.server.register(ATHENA, self._queries.operations, self._queries.reset)
             self._furnish()
@@ -143,6 +148,9 @@ class Bench:
         if self._queries is not None:
             self._queries.forget(name)
 
+    def _work_group_of(self, execution: str) -> str | None:
+        return self._queries.work_group_of(execution) if self._queries else None
+
     def _furnish(self) -> None:
         s3 = self.client("s3")
         for bucket in self.buckets:
@@ -151,4 +159,4 @@ class Bench:
         results = {"ResultConfiguration": {"OutputLocation": f"s3://{self.buckets[0]}/query-results/"}}
         for workgroup in self.workgroups:
             athena.create_work_group(Name=workgroup, Configuration=results | {"EnforceWorkGroupConfiguration": False})
-        self.server.call("AWSGlue.CreateDatabase", {"DatabaseInput": {"Name": "default"}})
+        self.server.ask("AWSGlue.CreateDatabase", {"DatabaseInput": {"Name": "default"}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,11 @@ LOG = logging.getLogger(__name__)
 
 HIVE_CATALOG = "awsdatacatalog"
 ICEBERG_CATALOG = "iceberg"
+USER = "athena"
+"""Whom the engine lets do everything."""
+
+_MOST_USERS = 200
+"""Users besides that the engine knows; those that asked last."""
 
 _START_SECONDS = 180
 _JVM_FLAGS = (
@@ -110,6 +117,8 @@ class Engine:
         self._folder: Path | None = None
         self._home: Path | None = None
         self._port = 0
+        self._permitted: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+        self._permitting = threading.Lock()
         self._reviving = threading.Lock()
 
     def __enter__(self) -> Engine:
@@ -130,6 +139,7 @@ class Engine:
         self._folder = Path(tempfile.mkdtemp(prefix="athena-bench-"))
         self._port = _free_port()
         _configure(self._folder, self._port, self.endpoint, self.region)
+        self._write_rules()
         try:
             self._launch()
         except BaseException:
@@ -141,6 +151,42 @@ class Engine:
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+    def permit(self, user: str, rules: list[dict[str, Any]]) -> None:
+        """Let a user do what rules of the engine's access control say of tables; nothing else but to ask.
+
+        Args:
+            user: whose name is not that of the bench itself; other rules under a known name count for nothing.
+            rules: in the engine's words, see `rights.py`.
+        """
+        with self._permitting:
+            if user in self._permitted:
+                self._permitted.move_to_end(user)
+                return
+            self._permitted[user] = rules
+            if len(self._permitted) > _MOST_USERS:
+                self._permitted.popitem(last=False)
+            self._write_rules()
+
+    def _write_rules(self) -> None:
+        """Write what the engine reads again each time, all of it or nothing."""
+        own = {"user": USER, "catalog": ".*"}
+        rules = {
+            "catalogs": [{"allow": "all"}],
+            "schemas": [{**own, "owner": True}],
+            "tables": [
+                # Others than callers are the owners of views.
+                {
+                    "user": "(?!caller-).*",
+                    "privileges": ["SELECT", "INSERT", "DELETE", "UPDATE", "OWNERSHIP", "GRANT_SELECT"],
+                },
+                *(rule for rules in self._permitted.values() for rule in rules),
+            ],
+        }
+        assert self._folder is not None
+        file = self._folder / "rules.json"
+        file.with_suffix(".new").write_text(json.dumps(rules))
+        file.with_suffix(".new").replace(file)
 
     def _launch(self) -> None:
         """Start the process and wait until it answers."""
@@ -184,6 +230,7 @@ class Engine:
         schema: str = "default",
         session: Mapping[str, str] | None = None,
         prepared: Mapping[str, str] | None = None,
+        user: str = USER,
         on_start: Callable[[Callable[[], None]], None] = lambda cancel: None,
     ) -> Answer:
         """Run one statement to its end.
@@ -193,6 +240,7 @@ class Engine:
             schema: of names without one.
             session: properties of the session.
             prepared: prepared statements by name.
+            user: who asks; see `permit`.
             on_start: is given a function that cancels the query.
 
         Raises:
@@ -201,7 +249,7 @@ class Engine:
         """
         self._revive()
         client = ClientSession(
-            user="athena",
+            user=user,
             catalog=HIVE_CATALOG,
             schema=schema,
             source="athena-bench",
@@ -256,7 +304,7 @@ class Engine:
     def _read_by(self, query_id: str | None) -> int:
         """Return the bytes that a query read that failed; its last answer does not tell."""
         url = f"http://127.0.0.1:{self._port}/v1/query/{query_id}"
-        told = requests.get(url, headers={"X-Trino-User": "athena"}, timeout=10)
+        told = requests.get(url, headers={"X-Trino-User": USER}, timeout=10)
         if not told.ok:
             return 0  # it was refused before it was planned, or is forgotten
         return int(told.json()["queryStats"]["physicalInputDataSize"].removesuffix("B"))
@@ -291,7 +339,7 @@ class Engine:
         """Wait until a real query answers: the server says that it is up before it can run one."""
         deadline = time.monotonic() + _START_SECONDS
         pause = threading.Event()
-        client = ClientSession(user="athena")
+        client = ClientSession(user=USER)
         while True:
             if not self.alive:
                 raise EngineError(f"Trino ended while it started:\n{self._end_of_log()}")
@@ -352,6 +400,13 @@ def _configure(folder: Path, port: int, endpoint: str, region: str) -> None:
             "join-distribution-type": "BROADCAST",
             # The one node would be taken for lost where a busy machine lets it answer late.
             "failure-detector.enabled": "false",
+            "access-control.config-files": str(folder / "etc" / "access-control.properties"),
+            "hide-inaccessible-columns": "true",
+        },
+        "access-control.properties": {
+            "access-control.name": "file",
+            "security.config-file": str(folder / "rules.json"),
+            "security.refresh-period": "1ms",
         },
         "log.properties": {"": "WARN"},
         f"catalog/{HIVE_CATALOG}.properties": {

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from athena_bench.callers import ADMINISTRATOR, Caller
 from athena_bench.engine import Answer
 from athena_bench.errors import QueryError
 from athena_bench.statement import Kind, Statement
@@ -34,6 +35,7 @@ class Execution:
         output: the folder of its results, `s3://bucket/folder/`.
         settings: the configuration of its workgroup when it was asked.
         database: the one of names without one.
+        caller: who asked.
         cancel: stops what runs on the engine.
         reused: the earlier execution whose answer it gives.
         ended: set when its state will not change any more.
@@ -47,6 +49,7 @@ class Execution:
     output: str
     settings: dict[str, Any]
     submitted: float
+    caller: Caller = ADMINISTRATOR
     state: str = "QUEUED"
     reason: str = ""
     error: dict[str, Any] | None = None
@@ -66,7 +69,7 @@ class Execution:
 
     @property
     def location(self) -> str:
-        """Where its results are: `.csv` for rows, `.txt` for the text of a DDL statement, bare for what writes files."""
+        """Where its results are: `.csv` for rows, `.txt` for texts, bare for what writes files."""
         if self.reused:
             return self.reused.location
         ending = "" if self.manifest else ".csv" if self.statement.type == "DML" else ".txt"

@@ -6,6 +6,7 @@ import json
 import uuid
 from typing import Any
 
+from athena_bench.grants import Grants, TableTags, Tags
 from athena_bench.server import LAKE_FORMATION, ApiError, Operation, Server
 
 _Tagged = tuple[str, str | None, str | None]
@@ -24,7 +25,7 @@ _RESOURCE_TYPES = {
 
 
 class LakeFormation:
-    """The operations that the bench adds to moto's Lake Formation; nothing is enforced when data is read.
+    """The operations that the bench adds to moto's Lake Formation; `guard.py` holds callers to what they say.
 
     Args:
         server: where the operations are registered, and whose moto keeps the tags that may be given.
@@ -68,6 +69,45 @@ class LakeFormation:
             if gone:
                 del self._grants[granted]
 
+    def settings(self) -> dict[str, Any]:
+        """Return the settings: who administers, and what is granted of what is made."""
+        settings: dict[str, Any] = self._moto.forward(f"{LAKE_FORMATION}.GetDataLakeSettings", {})["DataLakeSettings"]
+        return settings
+
+    def grants_of(self, principals: set[str]) -> Grants:
+        """Return the grants of principals."""
+        return Grants(list(self._grants.values()), principals, dict(self._filters))
+
+    def may_grant(self, principal: str, request: dict[str, Any]) -> bool:
+        """Tell whether a principal holds what a GrantPermissions grants, with the option to pass it on."""
+        key = _grant_key({"DataLakePrincipalIdentifier": principal}, _without_catalog(request["Resource"]))
+        held = self._grants.get(key, {}).get("PermissionsWithGrantOption", [])
+        return {*request["Permissions"]} <= {*held}
+
+    def made(self, resource: dict[str, Any], kind: str, maker: str | None) -> None:
+        """Grant what is granted of a new resource: by the settings, and everything to who made it.
+
+        Args:
+            resource: the new one, such as `{"Database": {"Name": "curated"}}`.
+            kind: `Database` or `Table`, of the settings' names.
+            maker: the principal; None for the administrator, who needs no grant.
+        """
+        given = [*self.settings().get(f"Create{kind}DefaultPermissions", ())]
+        if maker:
+            given.append({"Principal": {"DataLakePrincipalIdentifier": maker}, "Permissions": ["ALL"]})
+        for grant in given:
+            self._grant({**grant, "Resource": resource})
+
+    def tags_of_database(self, name: str) -> Tags:
+        """Return the tags of a database."""
+        return self._known((name, None, None))
+
+    def tags_of_table(self, database: str, name: str) -> TableTags:
+        """Return the tags of a table and of its columns, with those that they inherit."""
+        of_table = self._known((database, None, None)) | self._known((database, name, None))
+        columns = [tagged for tagged in self._tags if tagged[:2] == (database, name) and tagged[2]]
+        return TableTags(of_table, {str(tagged[2]): of_table | self._known(tagged) for tagged in columns})
+
     def _clear(self) -> None:
         self._tags.clear()
         self._grants.clear()
@@ -103,18 +143,13 @@ class LakeFormation:
     def _get_tags(self, request: dict[str, Any]) -> dict[str, Any]:
         """The tags of a resource; a table has those of its database too, unless it has its own of the same key."""
         kind, _ = _kind_of(request["Resource"])
-        known = self._known_tags()
         inherits = not request.get("ShowAssignedLFTags", False)
-
-        def tags_of(tagged: _Tagged) -> dict[str, list[str]]:
-            return {key: values for key, values in self._tags.get(tagged, {}).items() if key in known}
-
         asked = _tagged_by(request["Resource"])
         database, table, _column = asked[0]
-        of_database = tags_of((database, None, None))
+        of_database = self._known((database, None, None))
         if kind == "Database":
             return {"LFTagOnDatabase": _pairs(of_database)}
-        of_table = (of_database if inherits else {}) | tags_of((database, table, None))
+        of_table = (of_database if inherits else {}) | self._known((database, table, None))
         columns = {one for one in self._tags if one[:2] == (database, table) and one[2] is not None}
         if kind == "TableWithColumns":
             columns &= set(asked)
@@ -122,10 +157,20 @@ class LakeFormation:
             "LFTagOnDatabase": _pairs(of_database) if inherits else [],
             "LFTagsOnTable": _pairs(of_table),
             "LFTagsOnColumns": [
-                {"Name": column[2], "LFTags": _pairs(tags_of(column))} for column in sorted(columns) if tags_of(column)
+                {"Name": column[2], "LFTags": _pairs(self._known(column))}
+                for column in sorted(columns)
+                if self._known(column)
             ],
         }
         return {key: value for key, value in answer.items() if value}
+
+    def _known(self, tagged: _Tagged) -> Tags:
+        """Return the tags given to something itself, without those that are deleted since."""
+        given = self._tags.get(tagged)
+        if not given:
+            return {}
+        known = self._known_tags()
+        return {key: values for key, values in given.items() if key in known}
 
     def _known_tags(self) -> dict[str, list[str]]:
         tags = self._moto.forward(f"{LAKE_FORMATION}.ListLFTags", {})["LFTags"]

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from athena_bench.api import MOST_LISTED, invalid, page
+from athena_bench.callers import CURRENT
 from athena_bench.errors import EngineError, QueryError, RefusedError
 from athena_bench.execution import ENDED, Execution, athena_error
 from athena_bench.result_files import ResultFiles
@@ -91,6 +92,10 @@ class Queries:
         for execution in gone:
             self._stop(execution)
 
+    def work_group_of(self, id_: str) -> str | None:
+        """Return the workgroup of an execution; None where there is none of that id."""
+        return self._executions[id_].workgroup if id_ in self._executions else None
+
     def close(self) -> None:
         """Cancel what runs and start nothing more."""
         self.reset()
@@ -117,6 +122,7 @@ class Queries:
             output=_output(request, settings),
             settings=settings,
             submitted=time.time(),
+            caller=CURRENT.get(),
         )
         token = request.get("ClientRequestToken")
         with self._lock:
@@ -262,7 +268,9 @@ class Queries:
             session={"query_max_scan_physical_bytes": f"{execution.cutoff}B"} if execution.cutoff else {},
             on_start=lambda cancel: self._remember_cancel(execution, cancel),
         )
+        CURRENT.set(execution.caller)
         try:
+            self._runner.rights.check_results(execution.location)
             answer = self._runner.run(run)
             execution.answer = answer
             execution.rows = [

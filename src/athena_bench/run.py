@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from athena_bench import translate
 from athena_bench.catalog import Catalog, is_iceberg, is_view
-from athena_bench.engine import HIVE_CATALOG, ICEBERG_CATALOG, Answer, Column, Engine
+from athena_bench.engine import HIVE_CATALOG, ICEBERG_CATALOG, USER, Answer, Column, Engine
 from athena_bench.errors import QueryError, RefusedError
 from athena_bench.prepared import PreparedStatements
 from athena_bench.results import hive_type
+from athena_bench.rights import Rights
 from athena_bench.show import show
 from athena_bench.statement import Kind, Name, Reader, Statement, read
 from athena_bench.translate import qualified
@@ -33,6 +34,7 @@ class Run:
         output: the folder of results, `s3://bucket/folder/`.
         parameters: the values of `?`, each as written in SQL.
         session: properties of the engine's session.
+        user: the engine's, which has the rights of who asks.
         on_start: is given a function that cancels what runs on the engine.
         as_run: what ran on the engine, in order.
         input_bytes: what that read from storage.
@@ -46,6 +48,7 @@ class Run:
     parameters: tuple[str, ...] = ()
     session: dict[str, str] = field(default_factory=dict)
     on_start: Callable[[Callable[[], None]], None] = lambda cancel: None
+    user: str = USER
     as_run: list[str] = field(default_factory=list)
     input_bytes: int = 0
 
@@ -57,9 +60,11 @@ class Runner:
         engine: where queries run.
         catalog: Glue.
         prepared: what PREPARE keeps.
+        rights: what the caller at work may do.
     """
 
-    def __init__(self, engine: Engine, catalog: Catalog, prepared: PreparedStatements) -> None:
+    def __init__(self, engine: Engine, catalog: Catalog, prepared: PreparedStatements, rights: Rights) -> None:
+        self.rights = rights
         self.engine = engine
         self.catalog = catalog
         self.prepared = prepared
@@ -95,6 +100,7 @@ class Runner:
             RefusedError: Athena or the bench takes no such statement.
             EngineError: the engine is gone.
         """
+        run.user = self.rights.user()
         kind = run.statement.kind
         reader = run.statement.reader()
         match kind:
@@ -147,11 +153,12 @@ class Runner:
                 sql,
                 schema=run.database,
                 session=run.session | (session or {}),
+                user=run.user,
                 on_start=run.on_start,
             )
         except QueryError as error:
             run.input_bytes += error.input_bytes
-            raise
+            raise self.rights.explained(error, run.statement.text) from error
         run.input_bytes += answer.input_bytes
         return answer
 
@@ -164,7 +171,9 @@ class Runner:
         assert translation.query is not None
         if table.is_iceberg:
             self._check_precision(run, translation.query)
-        return self._ask(run, translation.sql, translation.session)
+        answer = self._ask(run, translation.sql, translation.session)
+        self.rights.made(database, name)
+        return answer
 
     def _check_precision(self, run: Run, query: str) -> None:
         """Refuse what Athena refuses: Iceberg holds timestamps of six digits only, the engine would change others."""
@@ -173,6 +182,7 @@ class Runner:
             schema=run.database,
             session=run.session,
             prepared={"asked": query},
+            user=run.user,
         )
         for row in answer.rows:
             name, type_ = str(row[0]), str(row[4])
@@ -205,16 +215,24 @@ class Runner:
         reader.expect("VIEW")
         database, name = reader.name().within(run.database)
         body = reader.rest()
-        answer = self._ask(run, translate.query(f"{head} {qualified(HIVE_CATALOG, database, name)} {body}"))
+        answer = self._ask(
+            run, translate.query(f"{head} {qualified(HIVE_CATALOG, database, name)} SECURITY INVOKER {body}")
+        )
         described = self.engine.run(f"DESCRIBE {qualified(HIVE_CATALOG, database, name)}", session=run.session)
+        self.rights.made(database, name)
         self.catalog.set_view_columns(database, name, [(str(row[0]), hive_type(str(row[1]))) for row in described.rows])
         return answer
 
     def _create_table(self, run: Run, reader: Reader) -> Answer:
         if reader.peek(2) == ("CREATE", "EXTERNAL"):
             return self._tell(run, self.catalog.create_external_table, reader, run.database)
-        translation = translate.create_iceberg_table(reader, run.database)
-        return self._ask(run, translation.sql, translation.session)
+        reader.expect("CREATE", "TABLE")
+        exists_ok = reader.accept("IF", "NOT", "EXISTS")
+        database, name = reader.name().within(run.database)
+        translation = translate.create_iceberg_table(reader, database, name, exists_ok)
+        answer = self._ask(run, translation.sql, translation.session)
+        self.rights.made(database, name)
+        return answer
 
     def _drop(self, run: Run, reader: Reader) -> Answer:
         wants_view = reader.peek(2) == ("DROP", "VIEW")

@@ -19,12 +19,16 @@ from werkzeug.serving import ThreadedWSGIServer
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
+from athena_bench.callers import CURRENT, caller_of
 from athena_bench.faults import HEADER, FaultError, Faults
+from athena_bench.policies import action_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
+Guard = Callable[[str, dict[str, Any], Operation], dict[str, Any]]
+"""Is given what is asked for, the request and the operation, and answers as far as the caller may ask."""
 
 _logger = logging.getLogger(__name__)
 
@@ -81,6 +85,8 @@ class Server:
         self.region = region
         self._moto = DomainDispatcherApplication(create_backend_app)
         self.faults = Faults()
+        self.guard: Guard = lambda target, request, operation: operation(request)
+        self.guard_object: Callable[[str, str], None] = lambda action, arn: None
         self._kill_engine: Callable[[], None] = lambda: None
         self._services = dict(_SERVICES)
         self._operations: dict[str, Operation] = {}
@@ -147,6 +153,12 @@ class Server:
         # An operation of Athena may last as long as a query; what it asks the catalog takes the lock itself.
         with nullcontext() if target.startswith(ATHENA) else self._catalog_lock:
             return operation(request)
+
+    def ask(self, target: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Call an operation as the caller at work, who is held to what it may do; otherwise as `call`."""
+        # As a whole under the lock of the catalog, where the operation itself is.
+        with nullcontext() if target.startswith(ATHENA) else self._catalog_lock:
+            return self.guard(target, request, lambda asked: self.call(target, asked))
 
     def forward(self, target: str, request: dict[str, Any]) -> dict[str, Any]:
         """Ask moto, passing by what is registered; otherwise as `call`."""
@@ -218,6 +230,7 @@ class Server:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one HTTP request, as a WSGI application whose `wsgi.input` holds just the body."""
+        CURRENT.set(caller_of(_credential_of(environ)[0], environ.get("HTTP_X_AMZ_SECURITY_TOKEN")))
         if environ["PATH_INFO"] == _RESET and environ["REQUEST_METHOD"] == "POST":
             self.reset()
             return _json_response({"status": "ok"})(environ, start_response)
@@ -245,7 +258,7 @@ class Server:
     def _answer(self, target: str, environ: WSGIEnvironment) -> Response:
         try:
             self._check_region(environ)
-            return _json_response(self.call(target, json.loads(Request(environ).get_data() or b"{}")))
+            return _json_response(self.ask(target, json.loads(Request(environ).get_data() or b"{}")))
         except ApiError as error:
             refusal = error
         except Exception as error:
@@ -259,6 +272,12 @@ class Server:
     def _store(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # Writes run one at a time: moto looks at If-None-Match and then writes, and two could both find nothing there.
         # A listing, which has no key in its path, walks through all keys, and none may go meanwhile.
+        try:
+            if action := action_of(environ):
+                self.guard_object(*action)
+        except ApiError as error:
+            text = f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"
+            return Response(text, error.status, content_type="application/xml")(environ, start_response)
         reads_object = environ["REQUEST_METHOD"] in ("GET", "HEAD") and "/" in environ["PATH_INFO"].strip("/")
         try:
             with nullcontext() if reads_object else self._storage_lock:
@@ -350,8 +369,13 @@ class _RequestHandler(MotoRequestHandler):
 
 def _scope_of(environ: WSGIEnvironment) -> tuple[str, str] | None:
     """Region and service that the request is signed for; None for a request without a signature in its headers."""
-    parts = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0].split("/")
+    parts = _credential_of(environ)
     return (parts[-3], parts[-2]) if len(parts) >= 5 else None
+
+
+def _credential_of(environ: WSGIEnvironment) -> list[str]:
+    """Access key, day, region, service and an end, that the request is signed with."""
+    return str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")[2].split(",")[0].split("/")
 
 
 def _target_of(environ: WSGIEnvironment) -> str | None:

@@ -370,6 +370,15 @@ class Reader:
         """Return where the last words begin in the text."""
         return int(self._tokens[-count].start)
 
+    def find(self, names: set[str]) -> tuple[str, str] | None:
+        """Return where the first of some names stands, as `line 1:8`, and the name; None where none does."""
+        for token in self._tokens:
+            if token.token_type in (TokenType.VAR, TokenType.IDENTIFIER) and token.text.lower() in names:
+                before = self.text[: token.start]
+                line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+                return f"line {line}:{column}", token.text.lower()
+        return None
+
     def numbers(self) -> list[tuple[int, int]]:
         """Return where the numbers with a point stand that are no part of a name: begin and end."""
         spans = []

@@ -184,15 +184,12 @@ def _map(properties: dict[str, str]) -> str:
     return f"map(ARRAY[{keys}], ARRAY[{values}])"
 
 
-def create_iceberg_table(statement: Reader, database: str) -> Translation:
-    """Return the CREATE TABLE of an Iceberg table, which is written in Hive's grammar.
+def create_iceberg_table(statement: Reader, database: str, name: str, exists_ok: bool) -> Translation:
+    """Return the CREATE TABLE of an Iceberg table, which is written in Hive's grammar; its name is read already.
 
     Raises:
         RefusedError: it is no Iceberg table, or lacks a location.
     """
-    statement.expect("CREATE", "TABLE")
-    exists_ok = statement.accept("IF", "NOT", "EXISTS")
-    schema, name = statement.name().within(database)
     columns = [_column(item) for item in statement.items()]
     properties: dict[str, str] = {}
     given: dict[str, str] = {}
@@ -220,7 +217,7 @@ def create_iceberg_table(statement: Reader, database: str) -> Translation:
     session = {f"{ICEBERG_CATALOG}.compression_codec": _codec(compression)} if compression else {}
     written = ", ".join(f"{key} = {value}" for key, value in properties.items())
     return Translation(
-        f"CREATE TABLE {'IF NOT EXISTS ' if exists_ok else ''}{qualified(ICEBERG_CATALOG, schema, name)} "
+        f"CREATE TABLE {'IF NOT EXISTS ' if exists_ok else ''}{qualified(ICEBERG_CATALOG, database, name)} "
         f"({', '.join(columns)}){comment} WITH ({written})",
         session=session,
     )

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from athena_bench.bench import Bench
+from typing import Any, Protocol
 
 _PAUSE = threading.Event()
+
+
+class Asking(Protocol):
+    """Who asks: the bench itself, as its administrator, or a role that has clients of its own."""
+
+    @property
+    def buckets(self) -> Sequence[str]: ...
+
+    def client(self, service: str) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ def wait(athena: Any, id_: str) -> dict[str, Any]:
         _PAUSE.wait(0.02)
 
 
-def ask(bench: Bench, sql: str, database: str = "default", **more: Any) -> Asked:
+def ask(bench: Asking, sql: str, database: str = "default", **more: Any) -> Asked:
     """Run a statement to its end, whatever that is."""
     athena = bench.client("athena")
     id_ = athena.start_query_execution(
@@ -64,7 +72,7 @@ def ask(bench: Bench, sql: str, database: str = "default", **more: Any) -> Asked
     return Asked(execution, athena.get_query_results(QueryExecutionId=id_) if ended_well else None)
 
 
-def must(bench: Bench, sql: str, database: str = "default", **more: Any) -> Asked:
+def must(bench: Asking, sql: str, database: str = "default", **more: Any) -> Asked:
     """Run a statement that must succeed."""
     asked = ask(bench, sql, database, **more)
     assert asked.state == "SUCCEEDED", asked.reason
