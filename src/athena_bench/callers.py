@@ -14,7 +14,10 @@ from moto.sts.models import sts_backends
 from athena_bench.policies import Statement, statements_of
 
 KEY = "bench"
-"""The access key of the administrator, and of the engine."""
+"""The access key of the administrator."""
+
+ENGINE_KEY = "athena-bench-engine"
+"""The access key of the engine, which what it runs for a caller is held to otherwise (`rights.py`)."""
 
 _PARTITION = "aws"
 
@@ -27,14 +30,18 @@ class Caller:
         principal: the ARN that Lake Formation grants to: that of a user, or of the role that was assumed.
         arn: the ARN that errors name.
         statements: of all policies that IAM has for it.
+        is_held: whether it is held to these, and to what Lake Formation grants.
     """
 
     principal: str
     arn: str
     statements: tuple[Statement, ...] = ()
+    is_held: bool = True
 
 
-ADMINISTRATOR = Caller(f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:root", f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:root")
+_ROOT = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:root"
+ENGINE = Caller(_ROOT, f"{_ROOT}/engine", is_held=False)
+ADMINISTRATOR = Caller(_ROOT, _ROOT, is_held=False)
 """Whoever has a key that IAM did not give out: nothing is held back from it."""
 
 CURRENT: ContextVar[Caller] = ContextVar("caller", default=ADMINISTRATOR)
@@ -48,8 +55,8 @@ def caller_of(access_key: str, session_token: str | None) -> Caller:
         access_key: as in the request's signature, which is not verified.
         session_token: of the request, which goes with the key of an assumed role.
     """
-    if access_key == KEY:
-        return ADMINISTRATOR
+    if access_key in (KEY, ENGINE_KEY):
+        return ADMINISTRATOR if access_key == KEY else ENGINE
     headers = {"X-Amz-Security-Token": session_token} if session_token else {}
     key_type = AssumedRoleAccessKey if session_token else IAMUserAccessKey
     try:

@@ -25,6 +25,7 @@ import trino.exceptions
 from trino.client import ClientSession, TrinoQuery, TrinoRequest
 
 from athena_bench import parts
+from athena_bench.callers import ENGINE_KEY
 from athena_bench.errors import EngineError, QueryError
 
 LOG = logging.getLogger(__name__)
@@ -170,16 +171,14 @@ class Engine:
 
     def _write_rules(self) -> None:
         """Write what the engine reads again each time, all of it or nothing."""
-        own = {"user": USER, "catalog": ".*"}
+        others = "(?!caller-).*"  # the bench itself, and the owners of views
+        everything = ["SELECT", "INSERT", "DELETE", "UPDATE", "OWNERSHIP", "GRANT_SELECT"]
         rules = {
             "catalogs": [{"allow": "all"}],
-            "schemas": [{**own, "owner": True}],
+            "schemas": [{"user": others, "owner": True}],
+            "procedures": [{"privileges": ["EXECUTE"]}],
             "tables": [
-                # Others than callers are the owners of views.
-                {
-                    "user": "(?!caller-).*",
-                    "privileges": ["SELECT", "INSERT", "DELETE", "UPDATE", "OWNERSHIP", "GRANT_SELECT"],
-                },
+                {"user": others, "privileges": everything},
                 *(rule for rules in self._permitted.values() for rule in rules),
             ],
         }
@@ -369,7 +368,7 @@ def _configure(folder: Path, port: int, endpoint: str, region: str) -> None:
     glue = {
         "hive.metastore.glue.region": region,
         "hive.metastore.glue.endpoint-url": endpoint,
-        "hive.metastore.glue.aws-access-key": "bench",
+        "hive.metastore.glue.aws-access-key": ENGINE_KEY,
         "hive.metastore.glue.aws-secret-key": "bench",
         "hive.metastore.glue.default-warehouse-dir": "s3://athena-bench/warehouse/",
     }
@@ -378,7 +377,7 @@ def _configure(folder: Path, port: int, endpoint: str, region: str) -> None:
         "s3.endpoint": endpoint,
         "s3.region": region,
         "s3.path-style-access": "true",
-        "s3.aws-access-key": "bench",
+        "s3.aws-access-key": ENGINE_KEY,
         "s3.aws-secret-key": "bench",
     }
     files = {

@@ -20,8 +20,8 @@ _CATEGORIES = {"USER_ERROR": 2}
 _CALLERS = frozenset({"HIVE_PATH_ALREADY_EXISTS"})
 """Errors that the engine lays on what is outside, and Athena on the caller."""
 
-_ICEBERG_ERROR = 233
-"""AthenaError's ErrorType of a failed commit, which dbt-athena tries again."""
+_TYPES = {"ICEBERG_COMMIT_ERROR": 233, "COLUMN_NOT_FOUND": 1006}
+"""AthenaError's ErrorType where another than the category's is known; dbt-athena tries again after the first."""
 
 _WRITES_FILES = frozenset({Kind.CREATE_TABLE_AS, Kind.INSERT, Kind.UNLOAD})
 
@@ -32,7 +32,7 @@ class Execution:
 
     Attributes:
         statement: what was asked; `EXECUTE` of a prepared statement stays what it is.
-        output: the folder of its results, `s3://bucket/folder/`.
+        output: the folder of its results, `s3://bucket/folder/`; empty where the workgroup keeps them itself.
         settings: the configuration of its workgroup when it was asked.
         database: the one of names without one.
         caller: who asked.
@@ -69,21 +69,30 @@ class Execution:
 
     @property
     def location(self) -> str:
-        """Where its results are: `.csv` for rows, `.txt` for texts, bare for what writes files."""
+        """Where its results are, if in S3: `.csv` for rows, `.txt` for texts, bare for what writes files."""
         if self.reused:
             return self.reused.location
+        if not self.output:
+            return ""
         ending = "" if self.manifest else ".csv" if self.statement.type == "DML" else ".txt"
         return f"{self.output}{self.id}{ending}"
 
     @property
     def manifest(self) -> str | None:
         """Where the files that it wrote are listed; None for what writes none."""
-        return f"{self.output}{self.id}-manifest.csv" if self.statement.kind in _WRITES_FILES else None
+        has_one = self.output and self.statement.kind in _WRITES_FILES
+        return f"{self.output}{self.id}-manifest.csv" if has_one else None
 
     @property
     def has_header(self) -> bool:
         """Whether its first row is that of the columns' names: that of a query, but not of a plan."""
         return self.statement.type == "DML" and self.statement.kind is not Kind.EXPLAIN
+
+    @property
+    def wrote(self) -> bool:
+        """Whether what it wrote in a table, and not what it answers, is its result."""
+        may_write = self.statement.type == "DML" or self.statement.kind is Kind.CREATE_TABLE_AS
+        return may_write and self.answer is not None and self.answer.update_type is not None
 
     def is_same_query(self, other: Execution) -> bool:
         """Tell whether another asks the same, of the same place."""
@@ -104,7 +113,8 @@ class Execution:
             "Query": self.statement.text,
             "StatementType": self.statement.type,
             "SubstatementType": self.statement.kind.value,
-            "ResultConfiguration": {**asked.get("ResultConfiguration", {}), "OutputLocation": self.location},
+            "ResultConfiguration": asked.get("ResultConfiguration", {})
+            | ({"OutputLocation": self.location} if self.location else {}),
             "QueryExecutionContext": asked.get("QueryExecutionContext", {}),
             "WorkGroup": self.workgroup,
             "EngineVersion": {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": ENGINE_VERSION},
@@ -114,6 +124,8 @@ class Execution:
                 "ResultReuseConfiguration", {"ResultReuseByAgeConfiguration": {"Enabled": False}}
             ),
         }
+        if not self.output:
+            described["ManagedQueryResultsConfiguration"] = {"Enabled": True}
         if asked.get("ExecutionParameters"):
             described["ExecutionParameters"] = asked["ExecutionParameters"]
         return described
@@ -126,7 +138,9 @@ class Execution:
             "EngineExecutionTimeInMillis": answer.execution_millis,
             "DataScannedInBytes": self.input_bytes,
             "TotalExecutionTimeInMillis": max(1, round((ended - self.submitted) * 1000)),
-            "QueryQueueTimeInMillis": round(((self.started or ended) - self.submitted) * 1000) + answer.queued_millis,
+            "QueryQueueTimeInMillis": max(
+                1, round(((self.started or ended) - self.submitted) * 1000) + answer.queued_millis
+            ),
             "QueryPlanningTimeInMillis": answer.planning_millis,
             "ServiceProcessingTimeInMillis": 1,
             "ServicePreProcessingTimeInMillis": 1,
@@ -150,10 +164,9 @@ class Execution:
 def athena_error(error: QueryError) -> dict[str, Any]:
     """Return the error of a query as GetQueryExecution tells it."""
     kind = "USER_ERROR" if error.name in _CALLERS else error.kind
-    iceberg = error.name == "ICEBERG_COMMIT_ERROR"
     return {
         "ErrorCategory": _CATEGORIES.get(kind, 1),
-        "ErrorType": _ICEBERG_ERROR if iceberg else 1000 if kind == "USER_ERROR" else 1,
+        "ErrorType": _TYPES.get(error.name, 1000 if kind == "USER_ERROR" else 1),
         "Retryable": kind != "USER_ERROR",
         "ErrorMessage": str(error),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 from moto.core.exceptions import JsonRESTError
 from moto.glue.utils import PartitionFilter
 
+from athena_bench.callers import CURRENT, ENGINE
+from athena_bench.iceberg import with_fields
+from athena_bench.projection import for_engine
 from athena_bench.server import GLUE, ApiError, Operation, Server
 
 # What takes names of databases, tables or columns and is moto's otherwise.
 _WITH_NAMES = (
-    *("CreateDatabase", "GetDatabase", "UpdateDatabase", "CreateTable", "GetTableVersion", "GetTableVersions"),
+    *("CreateDatabase", "GetDatabase", "UpdateDatabase", "GetTableVersion", "GetTableVersions"),
     *("CreatePartition", "GetPartition", "BatchGetPartition", "UpdatePartition"),
     *("BatchUpdatePartition", "GetPartitionIndexes"),
 )
@@ -46,6 +50,8 @@ class Glue:
         self._dropped = dropped
         self._statistics: dict[_Owner, dict[str, dict[str, Any]]] = {}
         own: dict[str, Operation] = {
+            "CreateTable": self._create_table,
+            "SearchTables": self._search_tables,
             "UpdateTable": self._update_table,
             "DeleteTable": self._delete_table,
             "BatchDeleteTable": self._batch_delete_table,
@@ -84,10 +90,27 @@ class Glue:
         return table
 
     def _get_table(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"Table": _complete(self._ask("GetTable", request)["Table"])}
+        table = _complete(self._ask("GetTable", request)["Table"])
+        return {"Table": for_engine(table) if CURRENT.get() is ENGINE else table}
 
     def _get_tables(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"TableList": [_complete(table) for table in self._ask("GetTables", request)["TableList"]]}
+
+    def _create_table(self, request: dict[str, Any]) -> dict[str, Any]:
+        return self._ask("CreateTable", {**request, "TableInput": with_fields(request["TableInput"])})
+
+    def _search_tables(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The tables of all databases that have a text anywhere, and properties as asked for."""
+        databases = [database["Name"] for database in self._ask("GetDatabases", {})["DatabaseList"]]
+        tables = [table for name in databases for table in self._get_tables({"DatabaseName": name})["TableList"]]
+        text = json.dumps(request.get("SearchText", "").strip('"').lower())[1:-1]
+        wanted = {one["Key"]: one["Value"] for one in request.get("Filters", ())}
+        found = [
+            table
+            for table in tables
+            if text in json.dumps(table).lower() and all(table.get(key) == value for key, value in wanted.items())
+        ]
+        return {"TableList": found}
 
     def _update_table(self, request: dict[str, Any]) -> dict[str, Any]:
         database, name = request["DatabaseName"], request["TableInput"]["Name"]
@@ -98,7 +121,7 @@ class Glue:
                 f"Update table failed due to concurrent modifications: {database}.{name} is at version {current}, "
                 f"not at {request['VersionId']}.",
             )
-        self._ask("UpdateTable", request)
+        self._ask("UpdateTable", {**request, "TableInput": with_fields(request["TableInput"])})
         if request.get("SkipArchive"):
             self._ask("DeleteTableVersion", {"DatabaseName": database, "TableName": name, "VersionId": current})
         return {}
@@ -222,8 +245,21 @@ class Glue:
 
 
 def _complete(table: dict[str, Any]) -> dict[str, Any]:
-    """A table with the list of partition keys that Glue gives for each, and dbt-athena reads."""
-    return {**table, "PartitionKeys": table.get("PartitionKeys") or []}
+    """A table with the list of partition keys that Glue gives for each, and its parameters in Glue's order."""
+    given = table.get("Parameters") or {}
+    parameters = {name: given[name] for name in sorted(given, key=lambda name: _place_in_map(name, len(given)))}
+    return {**table, "PartitionKeys": table.get("PartitionKeys") or [], "Parameters": parameters}
+
+
+def _place_in_map(name: str, size: int) -> int:
+    """Return where a name stands in a map of Java, whose order Glue gives to parameters and clients compare."""
+    places = 16
+    while size > places * 3 // 4:
+        places *= 2
+    hashed = 0
+    for character in name:
+        hashed = (31 * hashed + ord(character)) & 0xFFFFFFFF
+    return (hashed ^ (hashed >> 16)) & (places - 1)
 
 
 def _batch(items: Iterable[Any], do: Callable[[Any], object], name: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:

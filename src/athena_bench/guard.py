@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
-from athena_bench.callers import ADMINISTRATOR, CURRENT, Caller
+from athena_bench.callers import CURRENT, Caller
 from athena_bench.grants import EVERYBODY, Grants, Readable
 from athena_bench.lake_formation import LakeFormation
 from athena_bench.policies import catalog_arns, missing, object_arn, work_group_arn
@@ -150,7 +150,7 @@ class Guard:
             ApiError: AccessDeniedException, or what the operation raises.
         """
         caller = CURRENT.get()
-        if caller is ADMINISTRATOR:
+        if not caller.is_held:
             response = operation(request)
             self._note_made(target, request, None)
             return response
@@ -173,12 +173,12 @@ class Guard:
             ApiError: it may not.
         """
         caller = CURRENT.get()
-        if caller is not ADMINISTRATOR and (why := self.access(caller).lacks(action, arn)):
+        if caller.is_held and (why := self.access(caller).lacks(action, arn)):
             raise ApiError("AccessDenied", why, 403)
 
     def note_table(self, database: str, table: str, caller: Caller) -> None:
         """Grant a table that the engine made to the caller who had it made."""
-        if caller is not ADMINISTRATOR:
+        if caller.is_held:
             self._lake_formation.made(_table(database, table), "Nothing", caller.principal)
 
     def _resources(self, prefix: str, request: dict[str, Any]) -> list[str]:

@@ -201,9 +201,10 @@ class Queries:
         columns = execution.answer.columns
         lines: list[list[str | None]] = execution.rows
         if execution.has_header:
-            lines = [] if execution.answer.update_type else [[column.name for column in columns], *lines]
+            lines = [[column.name for column in columns], *lines]
+        lines = [] if execution.wrote else lines
         asked = page("Rows", lines, request, MAX_PAGE_ROWS)
-        written = execution.answer.update_count if execution.answer.update_type else None
+        written = execution.answer.update_count if execution.wrote else None
         return {
             "ResultSet": {
                 "Rows": [
@@ -270,7 +271,8 @@ class Queries:
         )
         CURRENT.set(execution.caller)
         try:
-            self._runner.rights.check_results(execution.location)
+            if execution.location:
+                self._runner.rights.check_results(execution.location)
             answer = self._runner.run(run)
             execution.answer = answer
             execution.rows = [
@@ -279,7 +281,8 @@ class Queries:
                 for row in answer.rows
             ]
             _check_cutoff(execution, run)
-            self._files.put(execution)
+            if execution.location:
+                self._files.put(execution)
             if execution.manifest:
                 self._files.put_manifest(execution)
             self._finish(execution, run)
@@ -333,7 +336,12 @@ def _check_cutoff(execution: Execution, run: Run) -> None:
 
 
 def _output(request: dict[str, Any], settings: dict[str, Any]) -> str:
-    """Return where results go: where the workgroup says, if it enforces that or the caller says nothing."""
+    """Return where results go: where the workgroup says, if it enforces that or the caller says nothing.
+
+    That is nowhere in S3, and empty, where the workgroup keeps results itself.
+    """
+    if settings.get("ManagedQueryResultsConfiguration", {}).get("Enabled"):
+        return ""
     asked = request.get("ResultConfiguration", {}).get("OutputLocation")
     own = settings.get("ResultConfiguration", {}).get("OutputLocation")
     location = own if own and (settings.get("EnforceWorkGroupConfiguration") or not asked) else asked

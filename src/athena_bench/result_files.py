@@ -23,20 +23,19 @@ class ResultFiles:
         self._s3 = s3
 
     def put(self, execution: Execution) -> None:
-        """Put an execution's rows, and beside them what its columns are; nothing for what writes a table.
+        """Put an execution's rows, and beside them what its columns are; that alone for what writes a table.
 
         Raises:
             botocore.exceptions.ClientError: S3 takes nothing there.
         """
         assert execution.answer is not None
         columns = execution.answer.columns
-        if execution.has_header and execution.answer.update_type:
-            return  # what it wrote is its result
-        if execution.has_header:
-            body = csv_of(columns, execution.rows)
+        if execution.wrote:
+            pass  # what it wrote is its result
+        elif execution.has_header:
+            self._put(execution.location, csv_of(columns, execution.rows))
         else:
-            body = "\n".join(row[0] or "" for row in execution.rows).encode()
-        self._put(execution.location, body)
+            self._put(execution.location, "\n".join(row[0] or "" for row in execution.rows).encode())
         # Athena's own is a binary form that it does not document.
         described = {"ColumnInfo": [column_info(column) for column in columns]}
         self._put(f"{execution.location}.metadata", json.dumps(described).encode())

@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from athena_bench.callers import ADMINISTRATOR, CURRENT
+from athena_bench.callers import CURRENT
 from athena_bench.catalog import Catalog
 from athena_bench.engine import HIVE_CATALOG, ICEBERG_CATALOG, USER, Engine
 from athena_bench.errors import QueryError
 from athena_bench.grants import Readable
 from athena_bench.guard import Access, Guard
 from athena_bench.policies import object_arn
-from athena_bench.server import ApiError
+from athena_bench.server import GLUE, ApiError
 from athena_bench.statement import Reader
 
 _CATALOGS = f"{HIVE_CATALOG}|{ICEBERG_CATALOG}"
@@ -58,7 +58,7 @@ class Rights:
         A user's rules never change: other rights are another user. So what runs goes on under the rights it began with.
         """
         caller = CURRENT.get()
-        if caller is ADMINISTRATOR:
+        if not caller.is_held:
             return USER
         access = self._guard.access(caller)
         databases = self._catalog.databases()
@@ -79,6 +79,14 @@ class Rights:
         except ApiError as error:
             message = f"Access denied when writing output to url: {location}. {error.message}"
             raise QueryError("PERMISSION_DENIED", "USER_ERROR", message) from error
+
+    def check_partitions(self, database: str, table: str) -> None:
+        """Make sure that the caller may add partitions to a table.
+
+        Raises:
+            ApiError: it may not.
+        """
+        self._guard(f"{GLUE}.BatchCreatePartition", {"DatabaseName": database, "TableName": table}, dict)
 
     def made(self, database: str, table: str) -> None:
         """Grant a table that the engine made to the caller."""

@@ -146,7 +146,8 @@ class Runner:
 
     def _ask(self, run: Run, sql: str, session: dict[str, str] | None = None) -> Answer:
         if run.parameters:
-            sql = f"EXECUTE IMMEDIATE {translate.literal(sql)} USING {', '.join(run.parameters)}"
+            values = ", ".join(map(translate.parameter, run.parameters))
+            sql = f"EXECUTE IMMEDIATE {translate.literal(sql)} USING {values}"
         run.as_run.append(sql)
         try:
             answer = self.engine.run(
@@ -167,7 +168,8 @@ class Runner:
         database, name = table.name.within(run.database)
         if not table.exists_ok and self.catalog.table(database, name):
             raise QueryError("TABLE_ALREADY_EXISTS", "USER_ERROR", f"Table '{database}.{name}' already exists")
-        translation = translate.create_table_as(table, database, name, f"{run.output}tables/{run.id}/")
+        default = f"{run.output}tables/{run.id}/" if run.output else ""
+        translation = translate.create_table_as(table, database, name, default)
         assert translation.query is not None
         if table.is_iceberg:
             self._check_precision(run, translation.query)
@@ -289,6 +291,7 @@ class Runner:
         database, name = reader.name().within(run.database)
         reader.expect_end()
         self.catalog.existing(database, name)
+        self.rights.check_partitions(database, name)
         return self._ask(
             run,
             f"CALL {HIVE_CATALOG}.system.sync_partition_metadata"

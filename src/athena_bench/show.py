@@ -7,7 +7,7 @@ import fnmatch
 import json
 from typing import Any
 
-from athena_bench.catalog import Catalog, is_view
+from athena_bench.catalog import Catalog, is_iceberg, is_view
 from athena_bench.errors import RefusedError
 from athena_bench.statement import Reader
 
@@ -19,6 +19,10 @@ _PARTITIONED = (
     "\t \t ",
 )
 """What DESCRIBE has, as Hive does, between all columns and the keys of partitions."""
+
+
+_OF_COMMITS = frozenset({"metadata_location", "previous_metadata_location", "EXTERNAL"})
+"""Parameters that a statement does not give."""
 
 
 def show(catalog: Catalog, statement: Reader, database: str) -> tuple[str, list[str]]:
@@ -66,7 +70,8 @@ def show(catalog: Catalog, statement: Reader, database: str) -> tuple[str, list[
             *query.splitlines(),
         ]
     if statement.accept("SHOW", "CREATE", "TABLE"):
-        return "createtab_stmt", _ddl_of(catalog.existing(*statement.name().within(database)))
+        asked = statement.name()
+        return "createtab_stmt", _ddl_of(catalog.existing(*asked.within(database)), ".".join(asked.parts[-2:]).lower())
     if statement.accept("DESCRIBE") or statement.accept("DESC"):
         statement.accept("EXTENDED")
         statement.accept("FORMATTED")
@@ -109,19 +114,35 @@ def _view_query(found: dict[str, Any]) -> str:
     return str(json.loads(base64.b64decode(stored))["originalSql"])
 
 
-def _ddl_of(found: dict[str, Any]) -> list[str]:
+def _ddl_of(found: dict[str, Any], name: str) -> list[str]:
+    """Return the statement that would make a table, with blanks at the ends of lines as Hive has them."""
     storage = found["StorageDescriptor"]
-    columns = ",\n".join(f"  `{column['Name']}` {column['Type']}" for column in storage["Columns"])
-    lines = [f"CREATE EXTERNAL TABLE `{found['DatabaseName']}.{found['Name']}`(", *f"{columns})".splitlines()]
-    if found.get("PartitionKeys"):
-        keys = ",\n".join(f"  `{key['Name']}` {key['Type']}" for key in found["PartitionKeys"])
-        lines += ["PARTITIONED BY (", *f"{keys})".splitlines()]
+    parameters = {key: value for key, value in found.get("Parameters", {}).items() if key not in _OF_COMMITS}
     serde = storage.get("SerdeInfo", {})
+    lines = [f"CREATE {'' if is_iceberg(found) else 'EXTERNAL '}TABLE `{name}`(", *_listed(storage["Columns"])]
+    if found.get("PartitionKeys"):
+        lines += ["PARTITIONED BY ( ", *_listed(found["PartitionKeys"])]
     if serde.get("SerializationLibrary"):
-        lines += ["ROW FORMAT SERDE", f"  '{serde['SerializationLibrary']}'"]
-    if storage.get("InputFormat"):
-        lines += ["STORED AS INPUTFORMAT", f"  '{storage['InputFormat']}'"]
-        lines += ["OUTPUTFORMAT", f"  '{storage['OutputFormat']}'"]
-    lines += ["LOCATION", f"  '{storage.get('Location', '')}'", "TBLPROPERTIES ("]
-    properties = ",\n".join(f"  '{name}'='{value}'" for name, value in sorted(found.get("Parameters", {}).items()))
-    return [*lines, *f"{properties})".splitlines()]
+        lines += ["ROW FORMAT SERDE ", f"  '{serde['SerializationLibrary']}' "]
+        if set(serde.get("Parameters", {})) - {"serialization.format"}:
+            lines += ["WITH SERDEPROPERTIES ( ", *_pairs(serde["Parameters"])]
+    if storage.get("InputFormat") and not is_iceberg(found):
+        lines += ["STORED AS INPUTFORMAT ", f"  '{storage['InputFormat']}' "]
+        lines += ["OUTPUTFORMAT ", f"  '{storage['OutputFormat']}'"]
+    return [*lines, "LOCATION", f"  '{storage.get('Location', '')}'", "TBLPROPERTIES (", *_pairs(parameters)]
+
+
+def _listed(columns: list[dict[str, str]]) -> list[str]:
+    lines = [
+        f"  `{column['Name']}` {column['Type']}" + (f" COMMENT '{column['Comment']}'" if column.get("Comment") else "")
+        for column in columns
+    ]
+    return _closed(lines)
+
+
+def _pairs(properties: dict[str, str]) -> list[str]:
+    return _closed([f"  '{name}'='{value}'" for name, value in sorted(properties.items())])
+
+
+def _closed(lines: list[str]) -> list[str]:
+    return [*(f"{line}, " for line in lines[:-1]), f"{lines[-1]})"] if lines else [")"]

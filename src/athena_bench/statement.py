@@ -107,7 +107,6 @@ _DML = frozenset(
         Kind.UPDATE,
         Kind.DELETE,
         Kind.MERGE,
-        Kind.CREATE_TABLE_AS,
         Kind.UNLOAD,
         Kind.EXPLAIN,
         Kind.OPTIMIZE,
@@ -148,7 +147,7 @@ class Statement:
 
     @property
     def type(self) -> str:
-        """Its class as Athena names it: DML, DDL or UTILITY."""
+        """Its class as Athena names it: DML, DDL, CREATE TABLE AS among it, or UTILITY."""
         return "DML" if self.kind in _DML else "UTILITY" if self.kind in _UTILITY else "DDL"
 
     def reader(self) -> Reader:

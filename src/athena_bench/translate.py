@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sqlglot import exp, parse_one
+from sqlglot.errors import SqlglotError
+
 from athena_bench.engine import HIVE_CATALOG, ICEBERG_CATALOG
 from athena_bench.errors import RefusedError
 from athena_bench.statement import Name, Reader, engine_type
@@ -30,6 +33,15 @@ def query(text: str) -> str:
     for begin, end in reversed(spans):
         text = f"{text[:begin]}{text[begin:end]}e0{text[end:]}"
     return text
+
+
+def parameter(written: str) -> str:
+    """Return the value of a `?` as the engine takes it: what is no constant, as a bare word, is a text to Athena."""
+    try:
+        value = parse_one(written, read="trino")
+    except SqlglotError:
+        return literal(written)
+    return literal(written) if value.find(exp.Column) else written
 
 
 def quoted(name: str) -> str:
@@ -164,6 +176,8 @@ def _hive_properties(given: dict[str, str], default_location: str) -> dict[str, 
     if unknown:
         raise RefusedError(f"Unknown table property: {unknown[0]}")
     properties = {names[name]: value for name, value in given.items()}
+    if "external_location" not in properties and not default_location:
+        raise RefusedError("The workgroup keeps results itself, so CREATE TABLE AS needs an external_location")
     properties.setdefault("external_location", literal(default_location))
     properties["format"] = properties.get("format", "'PARQUET'").upper()
     return properties

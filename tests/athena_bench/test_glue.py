@@ -42,6 +42,25 @@ def create_table(aws: Clients, keys: dict[str, str] | None = None, name: str = "
     aws.glue.create_table(DatabaseName="curated", TableInput=table)
 
 
+def test_tables_are_found_by_a_text_and_their_database(aws: Clients) -> None:
+    aws.glue.create_database(DatabaseInput={"Name": "other"})
+    for database, name in (("curated", "orders"), ("curated", "returns"), ("other", "all_orders")):
+        aws.glue.create_table(DatabaseName=database, TableInput={"Name": name, "Description": "Of a shop"})
+
+    def found(**request: Any) -> list[str]:
+        return [table["Name"] for table in aws.glue.search_tables(**request)["TableList"]]
+
+    assert found(SearchText="Order") == ["orders", "all_orders"]
+    assert found(SearchText="shop", Filters=[{"Key": "DatabaseName", "Value": "curated"}]) == ["orders", "returns"]
+
+
+def test_parameters_come_in_the_order_of_glue(aws: Clients) -> None:
+    names = ["compressionType", "classification", "projection.enabled", "typeOfData"]  # as awswrangler's tests have it
+    given = dict.fromkeys(sorted(names), "1")
+    aws.glue.create_table(DatabaseName="curated", TableInput={"Name": "orders", "Parameters": given})
+    assert list(aws.glue.get_table(DatabaseName="curated", Name="orders")["Table"]["Parameters"]) == names
+
+
 def create_partitions(aws: Clients, *partitions: list[str]) -> None:
     inputs: Any = [
         {"Values": values, "StorageDescriptor": {"Location": f"s3://lake/{'/'.join(values)}/"}, "Parameters": {}}

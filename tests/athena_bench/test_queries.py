@@ -64,8 +64,12 @@ def test_results_are_kept_in_s3(athena_bench: Bench) -> None:
 def test_failed_query_says_why(athena_bench: Bench) -> None:
     asked = ask(athena_bench, "select nope from (values 1) as t (a)")
     assert asked.state == "FAILED"
-    assert asked.reason == "COLUMN_NOT_FOUND: line 1:8: Column 'nope' cannot be resolved"
-    assert asked.execution["Status"]["AthenaError"]["ErrorCategory"] == 2
+    assert asked.reason == (
+        "COLUMN_NOT_FOUND: line 1:8: Column 'nope' cannot be resolved or requester is not authorized to access "
+        "requested resources"
+    )
+    error = asked.execution["Status"]["AthenaError"]
+    assert (error["ErrorCategory"], error["ErrorType"]) == (2, 1006)
     with pytest.raises(ClientError, match="Query did not finish successfully"):
         athena_bench.client("athena").get_query_results(QueryExecutionId=asked.execution["QueryExecutionId"])
 
@@ -188,6 +192,40 @@ def test_projected_partitions_need_no_partition_in_glue(athena_bench: Bench, sho
     )
     asked = must(athena_bench, f"select id, arrived from {shop}.raw where arrived = 'year=2024/month=01/day=02'")
     assert asked.rows[1:] == [["02", "year=2024/month=01/day=02"]]
+
+
+def test_projection_enumerates_numbers_and_finds_times_with_colons(athena_bench: Bench, shop: str) -> None:
+    s3 = athena_bench.client("s3")
+    for number, second in ((10, "01"), (40, "02")):
+        key = f"{shop}/p/size={number}/at=2024-01-01 00:00:{second}/a.csv"
+        s3.put_object(Bucket="athena-bench", Key=key, Body=b"a\n")
+    must(
+        athena_bench,
+        f"create external table {shop}.p (line string) partitioned by (size bigint, at timestamp) "
+        f"row format delimited fields terminated by '|' location 's3://athena-bench/{shop}/p/' tblproperties ("
+        "'projection.enabled' = 'true', 'projection.size.type' = 'enum', 'projection.size.values' = '10,40,70', "
+        "'projection.at.type' = 'date', 'projection.at.format' = 'yyyy-MM-dd HH:mm:ss', "
+        "'projection.at.interval' = '1', 'projection.at.interval.unit' = 'SECONDS', "
+        "'projection.at.range' = '2024-01-01 00:00:00,2024-01-01 00:00:09')",
+    )
+    found = must(athena_bench, f"select size, second(at) from {shop}.p order by size").rows[1:]
+    assert found == [["10", "1"], ["40", "2"]]
+    kept = athena_bench.client("glue").get_table(DatabaseName=shop, Name="p")["Table"]["Parameters"]
+    assert kept["projection.size.values"] == "10,40,70"
+
+
+def test_columns_of_iceberg_tables_tell_their_fields(athena_bench: Bench, shop: str) -> None:
+    must(athena_bench, iceberg(shop, "t", "select 1 as a, 'x' as b"))
+    must(athena_bench, f"alter table {shop}.t drop column a")
+    must(athena_bench, f"alter table {shop}.t add columns (c int)")
+    columns = athena_bench.client("glue").get_table(DatabaseName=shop, Name="t")["Table"]["StorageDescriptor"][
+        "Columns"
+    ]
+    told = [
+        (column["Name"], *(column["Parameters"][f"iceberg.field.{part}"] for part in ("id", "current", "optional")))
+        for column in columns
+    ]
+    assert told == [("b", "2", "true", "true"), ("c", "3", "true", "true")]
 
 
 def test_show_tells_tables_from_views_behind_a_comment(athena_bench: Bench, shop: str) -> None:

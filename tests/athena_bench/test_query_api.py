@@ -83,6 +83,27 @@ def test_workgroup_that_enforces_its_place_has_results_there(athena_bench: Bench
     body_of(athena_bench, location_of(asked))
 
 
+def test_workgroup_that_keeps_results_itself_leaves_nothing_in_s3(athena_bench: Bench, athena: Any) -> None:
+    kept = {"ManagedQueryResultsConfiguration": {"Enabled": True}}
+    athena.create_work_group(Name="keeping", Configuration=kept)
+    id_ = athena.start_query_execution(QueryString="select 1 as n", WorkGroup="keeping")["QueryExecutionId"]
+    execution = wait(athena, id_)
+    assert execution["ManagedQueryResultsConfiguration"] == {"Enabled": True}
+    assert "OutputLocation" not in execution["ResultConfiguration"]
+    rows = athena.get_query_results(QueryExecutionId=id_)["ResultSet"]["Rows"]
+    assert rows[1] == {"Data": [{"VarCharValue": "1"}]}
+    asked = ask(athena_bench, "create table default.no as select 1 as n", WorkGroup="keeping")
+    assert "external_location" in asked.reason
+    athena.delete_work_group(WorkGroup="keeping", RecursiveDeleteOption=True)
+
+
+def test_table_made_from_a_query_leaves_its_columns_and_no_rows(athena_bench: Bench, books: str) -> None:
+    location = location_of(must(athena_bench, f"create table {books}.made as select 1 as n"))
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    found = athena_bench.client("s3").list_objects_v2(Bucket=bucket, Prefix=key)["Contents"]
+    assert sorted(one["Key"] for one in found) == [f"{key}-manifest.csv", f"{key}.metadata"]
+
+
 def test_place_for_results_must_be_given(athena: Any) -> None:
     assert refusal(athena.start_query_execution, QueryString="select 1") == ("InvalidRequestException", "INVALID_INPUT")
 
@@ -254,6 +275,15 @@ def test_prepared_statement_runs_with_its_parameters(athena_bench: Bench, athena
     must(athena_bench, "deallocate prepare adds", WorkGroup=group)
     assert ask(athena_bench, "execute adds using 1, 2", WorkGroup=group).reason.startswith("NOT_FOUND")
     assert ask(athena_bench, "execute writes using 5").reason.startswith("NOT_FOUND")  # another workgroup
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [("Utrecht", "b"), ("'Utrecht'", "b"), ("The Hague", "a"), ("O'Ney", "c"), ("lower('X')", "d")]
+)
+def test_parameter_that_is_no_constant_is_a_text(athena_bench: Bench, value: str, found: str) -> None:
+    cities = "(values ('The Hague', 'a'), ('Utrecht', 'b'), ('O''Ney', 'c'), ('x', 'd')) as t (city, id)"
+    asked = must(athena_bench, f"select id from {cities} where city = ?", ExecutionParameters=[value])
+    assert asked.rows[1:] == [[found]]
 
 
 # Catalogs, databases and tables
