@@ -1,12 +1,14 @@
 """Put the local Athena under load, and measure what it adds to the engine that it asks.
 
-    python benchmarks/local_athena.py                          # 32 clients for five minutes
+    python benchmarks/local_athena.py                          # 32 clients for five minutes, after three to warm up
     python benchmarks/local_athena.py --minutes 1 --clients 8
 
 Each client writes a row and counts its table's rows, in turn with queries whose answer is known; several clients share
-an Iceberg table, so that their commits meet. In the end each table must hold exactly the rows whose INSERT succeeded.
-Overhead is the same query asked through Athena's API, its result file and pages of rows included, and asked of the
-engine, in turns. It ends with 1 where an answer was wrong, a commit was lost, or memory grew by more than a tenth.
+an Iceberg table, so that their commits meet. They work in rounds: at the end of each, every table must hold exactly the
+rows whose INSERT succeeded, then tables and files go, and memory is read; what is more in the last rounds than in the
+first after the warm-up is a leak. Overhead is the same query asked through Athena's API, its result file and pages of
+rows included, and asked of the engine, in turns. It ends with 1 where an answer was wrong, a commit was lost, or memory
+grew by more than a tenth.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -36,8 +38,11 @@ RESETS = 20
 PAIRS = 100
 """How often the same query is asked in both ways, for the overhead."""
 
-WARM_UP = 0.4
-"""Share of the time after which memory must stay as it is: the engine compiles and fills its caches until then."""
+ROUND = 30
+"""Seconds of a round."""
+
+COMPARED = 3
+"""Rounds at either end whose memory is compared, by their median."""
 
 MOST_GROWTH = 1.10
 QUERY = "select count(*), sum(n) from unnest(sequence(1, 1000)) as t (n)"
@@ -125,19 +130,33 @@ def memory() -> tuple[int, int]:
     return own.memory_info().rss, sum(child.memory_info().rss for child in own.children(recursive=True))
 
 
-def watched(until: float, clients: list[Any]) -> Iterator[tuple[int, int]]:
-    """Memory each second, until a time or until no client is left."""
-    pause = threading.Event()
-    while time.monotonic() < until and any(not client.done() for client in clients):
-        yield memory()
-        pause.wait(1)
-
-
 def growth(samples: list[int]) -> float:
-    """How much larger memory is in the last tenth of the time than in the tenth after the warm-up."""
-    tenth = max(1, len(samples) // 10)
-    begin = int(len(samples) * WARM_UP)
-    return median(samples[-tenth:]) / median(samples[begin : begin + tenth])
+    """How much larger memory is after the last rounds than after the first."""
+    return median(samples[-COMPARED:]) / median(samples[:COMPARED])
+
+
+def play(bench: Bench, clients: int, load: Load) -> tuple[int, int]:
+    """Let clients work for a round on tables of its own; return the memory that is held when all of it is gone."""
+    client = Client(bench)
+    tables = [f"load.t{number}" for number in range((clients - 1) // CLIENTS_A_TABLE + 1)]
+    client.ask("create database load")
+    for table in tables:
+        state, _ = client.ask(
+            f"create table {table} (n int) location 's3://{bench.buckets[0]}/{table}/' "
+            "tblproperties ('table_type' = 'ICEBERG')"
+        )
+        assert state == "SUCCEEDED", state
+    load.written.clear()
+    until = time.monotonic() + ROUND
+    with ThreadPoolExecutor(clients) as pool:
+        for done in [pool.submit(work, bench, number, until, load) for number in range(clients)]:
+            done.result()
+    for table in tables:
+        rows = client.ask(f"select count(*) from {table}")[1]
+        if rows != [[str(load.written[table])]]:
+            load.wrong.append(f"{table} holds {rows}, but {load.written[table]} rows were written")
+    bench.reset()
+    return memory()
 
 
 def millis(ask: Callable[[], object]) -> float:
@@ -155,56 +174,48 @@ def overhead(bench: Bench) -> tuple[float, float]:
     return median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
 
 
+def show(
+    load: Load, ready: float, samples: list[tuple[int, int]], overheads: tuple[float, float], reset: float
+) -> None:
+    """Print the figures."""
+    figures = Table("Figure", "Value")
+    figures.add_row("warm start, until a query answers", f"{ready:.1f} s")
+    for name, count in sorted(load.asked.items()):
+        figures.add_row(name, str(count))
+    figures.add_row("median of a statement", f"{median(load.seconds) * 1000:.0f} ms")
+    figures.add_row("wrong answers and lost commits", str(len(load.wrong)))
+    for which, name in enumerate(("server", "engine")):
+        held = [sample[which] for sample in samples]
+        figures.add_row(f"memory of the {name}", f"{held[-1] / 2**20:.0f} MiB, x {growth(held):.2f}")
+    figures.add_row("median through the API, one client", f"{overheads[0]:.0f} ms")
+    figures.add_row("median of the engine alone", f"{overheads[1]:.0f} ms")
+    figures.add_row("reset", f"{reset:.0f} ms")
+    console.print(figures)
+    for wrong in load.wrong[:20]:
+        console.print(wrong)
+
+
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=32, help="how many ask at once")
     parser.add_argument("--minutes", type=float, default=5, help="how long they ask")
+    parser.add_argument("--warm-up", type=float, default=3, help="minutes before that")
     asked = parser.parse_args()
 
     bench = Bench()
     begin = time.monotonic()
     with bench:
         ready = time.monotonic() - begin
-        assert bench.engine is not None
-        client = Client(bench)
-        client.ask("create database load")
-        tables = [f"load.t{number}" for number in range((asked.clients - 1) // CLIENTS_A_TABLE + 1)]
-        for table in tables:
-            made = client.ask(
-                f"create table {table} (n int) location 's3://{bench.buckets[0]}/{table}/' "
-                "tblproperties ('table_type' = 'ICEBERG')"
-            )
-            assert made[0] == "SUCCEEDED", made
-        load, until = Load(), time.monotonic() + 60 * asked.minutes
-        with ThreadPoolExecutor(asked.clients) as pool:
-            clients = [pool.submit(work, bench, number, until, load) for number in range(asked.clients)]
-            samples = list(watched(until, clients))
-            for done in clients:
-                done.result()
-        for table in tables:
-            rows = client.ask(f"select count(*) from {table}")[1]
-            if rows != [[str(load.written[table])]]:
-                load.wrong.append(f"{table} holds {rows}, but {load.written[table]} rows were written")
-        through, alone = overhead(bench)
-        resets = median(millis(bench.reset) for _ in range(RESETS))
-    grown = [growth([sample[which] for sample in samples]) for which in (0, 1)]
-
-    figures = Table("Figure", "Value")
-    figures.add_row("warm start, until a query answers", f"{ready:.1f} s")
-    for name, count in sorted(load.asked.items()):
-        figures.add_row(name, str(count))
-    figures.add_row(f"median of a statement, {asked.clients} clients", f"{median(load.seconds) * 1000:.0f} ms")
-    figures.add_row("wrong answers and lost commits", str(len(load.wrong)))
-    figures.add_row("memory in the end, the server", f"{samples[-1][0] / 2**20:.0f} MiB, x {grown[0]:.2f}")
-    figures.add_row("memory in the end, the engine", f"{samples[-1][1] / 2**20:.0f} MiB, x {grown[1]:.2f}")
-    figures.add_row("median through the API, one client", f"{through:.0f} ms")
-    figures.add_row("median of the engine alone", f"{alone:.0f} ms")
-    figures.add_row("reset", f"{resets:.0f} ms")
-    console.print(figures)
-    for wrong in load.wrong[:20]:
-        console.print(wrong)
-    if load.wrong or max(grown) > MOST_GROWTH:
+        load = Load()
+        for _ in range(round(asked.warm_up * 60 / ROUND)):
+            play(bench, asked.clients, load)
+        load = Load(wrong=load.wrong)
+        samples = [play(bench, asked.clients, load) for _ in range(max(1, round(asked.minutes * 60 / ROUND)))]
+        overheads = overhead(bench)
+        reset = median(millis(bench.reset) for _ in range(RESETS))
+    show(load, ready, samples, overheads, reset)
+    if load.wrong or any(growth([sample[which] for sample in samples]) > MOST_GROWTH for which in (0, 1)):
         sys.exit(1)
 
 

@@ -47,8 +47,16 @@ def cases(module: ast.Module) -> Iterator[Case]:
 
 def _sentence(name: str) -> str:
     words = name.removeprefix("test_").replace("_", " ")
-    for word, written in {"athenas": "Athena's", "athena": "Athena", "s3": "S3", "csv": "CSV", "glue": "Glue"}.items():
+    for word, written in {
+        "athenas": "Athena's",
+        "athena": "Athena",
+        "s3": "S3",
+        "csv": "CSV",
+        "glue": "Glue",
+        "iam": "IAM",
+    }.items():
         words = " ".join(written if part == word else part for part in words.split())
+    words = words.replace("lake formation", "Lake Formation").replace("Lake formation", "Lake Formation")
     return words[0].upper() + words[1:]
 
 
@@ -90,8 +98,8 @@ def page() -> str:
     lines += [f"- {entry['what']}." for entry in listed("missing")]
     lines += ["", f"Operations of the API: {', '.join(missing_operations())}.", ""]
     lines += [
-        "Who asks is not looked at: IAM and Lake Formation keep what is granted, and hold back nothing. Prices, quotas",
-        "and Athena's own speed can't be shown.",
+        "Of IAM, conditions, boundaries and policies of resources are not looked at; who has a key that IAM did not",
+        "give out may do everything. Prices, quotas and Athena's own speed can't be shown.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -14,7 +14,7 @@ from athena_bench.statement import Kind, Reader, engine_type, read, unescape
         ("(select 1) union (select 2)", Kind.SELECT, "DML"),
         ("insert into t select 1", Kind.INSERT, "DML"),
         ("MERGE INTO t USING s ON a = b WHEN MATCHED THEN DELETE", Kind.MERGE, "DML"),
-        ("create table a with (format = 'orc') as select 1", Kind.CREATE_TABLE_AS, "DML"),
+        ("create table a with (format = 'orc') as select 1", Kind.CREATE_TABLE_AS, "DDL"),
         ("create table if not exists `a`.`b` (c int) location 's3://b/'", Kind.CREATE_TABLE, "DDL"),
         (
             r"create external table a (b string) row format delimited fields terminated by '\'' location 's3://b/'",
