@@ -110,7 +110,7 @@ resource "aws_glue_catalog_table" "raw" {
   parameters    = merge({ EXTERNAL = "TRUE" }, local.raw_projections[each.value.source.name])
 
   storage_descriptor {
-    location      = "s3://${aws_s3_bucket.lake.bucket}/${each.value.source.external.location}"
+    location      = "s3://${aws_s3_bucket.lake.bucket}/${trimsuffix(each.value.source.external.location, "/")}"
     input_format  = each.value.reader.input
     output_format = each.value.reader.output
 
