@@ -391,10 +391,10 @@ def _configure(folder: Path, port: int, endpoint: str, region: str) -> None:
             # Of no use where queries are small and cores few; without them a run of dbt takes a seventh less time.
             "task.concurrency": "1",
             "optimizer.join-reordering-strategy": "NONE",
-            "query.min-expire-age": "1m",
+            "query.min-expire-age": "5s",
             # What concerns many nodes, long queries or many users costs half of the rest.
             "http-server.log.enabled": "false",
-            "task.info.max-age": "30s",
+            "task.info.max-age": "5s",
             "task.info-update-interval": "10s",
             "join-distribution-type": "BROADCAST",
             # The one node would be taken for lost where a busy machine lets it answer late.

@@ -36,7 +36,7 @@ class Execution:
         settings: the configuration of its workgroup when it was asked.
         database: the one of names without one.
         caller: who asked.
-        cancel: stops what runs on the engine.
+        cancel: stops what runs on the engine; None before and after.
         reused: the earlier execution whose answer it gives.
         ended: set when its state will not change any more.
     """
@@ -103,6 +103,7 @@ class Execution:
     def end(self, state: str, reason: str = "") -> None:
         """Enter a state that does not change any more."""
         self.state, self.reason, self.completed = state, reason, time.time()
+        self.cancel = None  # it holds the connection to the engine
         self.ended.set()
 
     def described(self) -> dict[str, Any]:

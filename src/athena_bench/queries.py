@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -239,8 +240,8 @@ class Queries:
         with self._lock:
             if execution.state in ENDED:
                 return
-            execution.end("CANCELLED", "Query was cancelled by user")
             cancel = execution.cancel
+            execution.end("CANCELLED", "Query was cancelled by user")
         if cancel:
             cancel()
 
@@ -274,7 +275,7 @@ class Queries:
             if execution.location:
                 self._runner.rights.check_results(execution.location)
             answer = self._runner.run(run)
-            execution.answer = answer
+            execution.answer = replace(answer, rows=[])
             execution.rows = [
                 # A line of DESCRIBE is one value for all its columns, with tabs in it.
                 [text_of(value, column.signature) for value, column in zip(row, answer.columns, strict=False)]
@@ -291,8 +292,8 @@ class Queries:
 
     def _remember_cancel(self, execution: Execution, cancel: Callable[[], None]) -> None:
         with self._lock:
-            execution.cancel = cancel
             stopped = execution.state == "CANCELLED"
+            execution.cancel = None if stopped else cancel
         if stopped:
             cancel()
 
