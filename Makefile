@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SQL
 
 KILLED := tests/python/test_killed_runs.py
-ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.py accepted.py refused.py)
+ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.py accepted.py refused.py fixture.py)
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
 

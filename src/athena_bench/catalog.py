@@ -129,6 +129,18 @@ class Catalog:
             "CreateDatabase", {"DatabaseInput": database}, ignore="AlreadyExistsException" if exists_ok else None
         )
 
+    def alter_database(self, statement: Reader) -> None:
+        """ALTER DATABASE name SET DBPROPERTIES."""
+        statement.skip(2)
+        name = statement.name().parts[-1].lower()
+        statement.expect("SET", "DBPROPERTIES")
+        given = statement.properties()
+        statement.expect_end()
+        found = self._call("AWSGlue.GetDatabase", {"Name": name})["Database"]
+        kept = {key: found[key] for key in ("Name", "Description", "LocationUri") if found.get(key)}
+        changed = kept | {"Parameters": found.get("Parameters", {}) | given}
+        self._tell("UpdateDatabase", {"Name": name, "DatabaseInput": changed})
+
     def drop_database(self, name: str, missing_ok: bool) -> None:
         """Take a database, and the tables in it, out of Glue; their files stay."""
         self._tell("DeleteDatabase", {"Name": name}, ignore="EntityNotFoundException" if missing_ok else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,12 @@ _WANTED_OF_TABLE = {
     **{f"{verb}Partition": {"INSERT", "ALTER"} for verb in ("Create", "BatchCreate", "Update")},
     **{f"{verb}Partition": {"DELETE", "ALTER"} for verb in ("Delete", "BatchDelete")},
 }
-"""Of which permissions on a table each operation of Glue wants one; those that are not here, any."""
+"""Of which permissions on a table each operation of Glue wants one."""
+
+_WANTED_OF_WRITES = {"INSERT", "ALTER"}
+"""Of which each other operation wants one that writes; what one of those that read gives is trimmed."""
+
+_READS = ("Get", "BatchGet", "Search")
 
 _WANTED_OF_DATABASE = {"CreateTable": {"CREATE_TABLE"}, "UpdateDatabase": {"ALTER"}, "DeleteDatabase": {"DROP"}}
 _OF_ADMINISTRATORS = frozenset(
@@ -29,6 +34,12 @@ _OF_ADMINISTRATORS = frozenset(
         *(f"{verb}{what}" for verb in ("Create", "Update", "Delete") for what in ("LFTag", "DataCellsFilter")),
     )
 )
+_COLUMNS = {"Columns": "Name", "PartitionKeys": "Name", "ColumnStatisticsList": "ColumnName"}
+"""The lists in Glue's answers that have an entry for each column, and what is the column's name in it."""
+
+_OF_TABLES = frozenset({"Table", "TableVersion", "TableVersions", "Partition", "Partitions", "StorageDescriptor"})
+"""The parts of Glue's answers that such lists are in."""
+
 _READ_ACTIONS = ("glue:GetDatabase", "glue:GetTable")
 
 
@@ -88,12 +99,9 @@ class Access:
         """Tell whether Lake Formation leaves a table to IAM."""
         return bool(self._everybodys.of_table(database, name, self._lake_formation.tags_of_table(database, name)))
 
-    def readable(self, table: dict[str, Any]) -> Readable:
-        """Return what Lake Formation lets the caller read of a table of Glue."""
-        columns = [*table.get("StorageDescriptor", {}).get("Columns", ()), *(table.get("PartitionKeys") or ())]
-        database, name = table["DatabaseName"], table["Name"]
-        tags = self._lake_formation.tags_of_table(database, name)
-        return self._grants.readable(database, name, [column["Name"] for column in columns], tags)
+    def readable(self, database: str, name: str, columns: list[str]) -> Readable:
+        """Return what Lake Formation lets the caller read of a table's columns."""
+        return self._grants.readable(database, name, columns, self._lake_formation.tags_of_table(database, name))
 
     def why_no_data(self, table: dict[str, Any], action: str) -> str | None:
         """Return why the caller may not read or write a table's files; None where it may.
@@ -164,7 +172,7 @@ class Guard:
             raise _denied("Resource does not exist or requester is not authorized to access requested permissions.")
         response = operation(request)
         self._note_made(target, request, caller.principal)
-        return _shown(access, response) if prefix == GLUE else response
+        return _shown(access, response, *_named(request)) if prefix == GLUE and name.startswith(_READS) else response
 
     def check_object(self, action: str, arn: str) -> None:
         """Make sure that the caller at work may do something with an object or a bucket.
@@ -207,8 +215,8 @@ class Guard:
 
     def _check_table(self, access: Access, name: str, database: str, table: str) -> None:
         granted = access.of_table(database, table)
-        wanted = _WANTED_OF_TABLE.get(name)
-        if wanted and not granted & wanted:
+        wanted = _WANTED_OF_TABLE.get(name, _WANTED_OF_WRITES)
+        if not name.startswith(_READS) and not granted & wanted:
             raise _denied(f"Insufficient Lake Formation permission(s): Required {_words(wanted)} on {table}")
 
     def _note_made(self, target: str, request: dict[str, Any], maker: str | None) -> None:
@@ -248,39 +256,42 @@ def _denied(why: str) -> ApiError:
 # What is shown
 
 
-def _shown(access: Access, response: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer of Glue with what the caller may see: databases, tables and columns."""
-    if "Table" in response:
-        shown = _seen(access, response["Table"])
-        if shown is None:
-            raise _denied(f"Insufficient Lake Formation permission(s) on {response['Table']['Name']}")
-        return {**response, "Table": shown}
+def _shown(access: Access, response: dict[str, Any], database: str | None, name: str | None) -> dict[str, Any]:
+    """Return an answer of Glue with what the caller may see: databases, tables and columns.
+
+    Args:
+        access: of the caller.
+        response: the answer.
+        database: what was asked for, if it was one, or one's table.
+        name: of that table.
+    """
     if "TableList" in response:
-        seen = (_seen(access, table) for table in response["TableList"])
-        return {**response, "TableList": [table for table in seen if table is not None]}
+        seen = [one for one in response["TableList"] if access.of_table(one["DatabaseName"], one["Name"])]
+        return {**response, "TableList": [_trimmed(access, one, one["DatabaseName"], one["Name"]) for one in seen]}
     if "DatabaseList" in response:
-        seen_databases = [one for one in response["DatabaseList"] if access.of_database(one["Name"])]
-        return {**response, "DatabaseList": seen_databases}
+        seen = [one for one in response["DatabaseList"] if access.of_database(one["Name"])]
+        return {**response, "DatabaseList": seen}
     if "Database" in response and not access.of_database(response["Database"]["Name"]):
         raise _denied(f"Insufficient Lake Formation permission(s): Required Describe on {response['Database']['Name']}")
-    return response
+    if not (database and name):
+        return response
+    if not access.of_table(database, name):
+        raise _denied(f"Insufficient Lake Formation permission(s) on {name}")
+    return _trimmed(access, response, database, name)
 
 
-def _seen(access: Access, table: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a table of Glue with the columns that the caller may see; None where it may not see the table."""
-    granted = access.of_table(table["DatabaseName"], table["Name"])
-    if not granted:
-        return None
-    if granted - {"SELECT"} - {"INSERT", "DELETE"}:
-        return table  # who may describe or alter it sees all of it
-    columns = access.readable(table).columns
-    storage = table.get("StorageDescriptor", {})
-    return {
-        **table,
-        "StorageDescriptor": {**storage, "Columns": list(_of(storage.get("Columns", ()), columns))},
-        "PartitionKeys": list(_of(table.get("PartitionKeys") or (), columns)),
-    }
-
-
-def _of(columns: Any, names: dict[str, set[str]]) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - lists of Glue
-    return (column for column in columns if column["Name"] in names)
+def _trimmed(access: Access, told: dict[str, Any], database: str, name: str) -> dict[str, Any]:
+    """Return what Glue tells about a table, at any depth, without the columns that the caller may not see."""
+    if access.of_table(database, name) - {"SELECT", "INSERT", "DELETE"}:
+        return told  # who may describe or alter it sees all of it
+    trimmed: dict[str, Any] = {}
+    for key, value in told.items():
+        if key in _COLUMNS:
+            names = [one[_COLUMNS[key]] for one in value or ()]
+            readable = access.readable(database, name, names).columns
+            trimmed[key] = [one for one in value or () if one[_COLUMNS[key]] in readable]
+        elif key in _OF_TABLES and isinstance(value, list):
+            trimmed[key] = [_trimmed(access, one, database, name) for one in value]
+        else:
+            trimmed[key] = _trimmed(access, value, database, name) if key in _OF_TABLES else value
+    return trimmed

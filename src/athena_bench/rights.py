@@ -63,7 +63,7 @@ class Rights:
         access = self._guard.access(caller)
         databases = self._catalog.databases()
         tables = (table for database in databases for table in self._catalog.tables(database))
-        rules = [*(_of_table(access, table) for table in tables), *_of_databases(access, databases)]
+        rules = [*(rule for table in tables for rule in _of_table(access, table)), *_of_databases(access, databases)]
         user = f"caller-{hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]}"
         self._engine.permit(user, [{"user": user, "catalog": _CATALOGS, **rule} for rule in rules])
         return user
@@ -118,8 +118,9 @@ class Rights:
 
 def _hidden(access: Access, table: dict[str, Any], statement: str) -> tuple[str, str] | None:
     """Return where a statement names a column that is held back of a table whose others are not."""
-    readable = access.readable(table).columns
-    found = Reader(statement, hive=False).find({column for column in _columns(table) if column not in readable})
+    columns = _columns(table)
+    readable = access.readable(table["DatabaseName"], table["Name"], columns).columns
+    found = Reader(statement, hive=False).find({column for column in columns if column not in readable})
     return found if readable else None
 
 
@@ -141,11 +142,11 @@ def _unresolved(position: str, column: str) -> str:
     )
 
 
-def _of_table(access: Access, table: dict[str, Any]) -> dict[str, Any]:
+def _of_table(access: Access, table: dict[str, Any]) -> Iterator[dict[str, Any]]:
     database, name = table["DatabaseName"], table["Name"]
     granted = access.of_table(database, name)
     columns = _columns(table)
-    readable = access.readable(table)
+    readable = access.readable(database, name, columns)
     privileges = []
     if readable.columns and not access.why_no_data(table, "s3:GetObject"):
         privileges.append("SELECT")
@@ -155,17 +156,15 @@ def _of_table(access: Access, table: dict[str, Any]) -> dict[str, Any]:
     if granted & {"ALTER", "DROP"} and not access.lacks_change(database, name):
         privileges.append("OWNERSHIP")
     is_whole = set(readable.columns) >= set(columns) and not any(readable.columns.values())
-    rule: dict[str, Any] = {
-        "schema": re.escape(database),
-        # The tables that tell of a table, as its files do, show what is in all of its rows.
-        "table": re.escape(name) + (r"(\$.*)?" if is_whole else ""),
-        "privileges": privileges,
-    }
+    where = {"schema": re.escape(database)}
+    rule: dict[str, Any] = {**where, "table": re.escape(name), "privileges": privileges}
     if "SELECT" in privileges and not is_whole:
         rule["columns"] = list(_masks(readable, columns))
         if readable.rows:
             rule |= {"filter": _any(readable.rows), "filter_environment": _EVERYTHING}
-    return rule
+    yield rule
+    # The tables that tell of a table, such as `name$files`, show what is in all of its rows.
+    yield {**where, "table": re.escape(name) + r"\$.*", "privileges": privileges if is_whole else []}
 
 
 def _columns(table: dict[str, Any]) -> list[str]:

@@ -122,6 +122,8 @@ class Runner:
                 return self._alter_table(run, reader)
             case Kind.CREATE_DATABASE:
                 return self._tell(run, self.catalog.create_database, reader)
+            case Kind.ALTER_DATABASE:
+                return self._tell(run, self.catalog.alter_database, reader)
             case Kind.DROP_DATABASE:
                 return self._drop_database(run, reader)
             case Kind.REPAIR_TABLE:

@@ -207,6 +207,36 @@ def test_metadata_is_of_what_is_granted(guarded: Bench, analyst: Role) -> None:
     assert code_of(athena.get_table_metadata, TableName="seen", **named) == "MetadataException"
 
 
+def test_other_metadata_of_a_table_shows_no_more_than_its_columns(guarded: Bench, analyst: Role) -> None:
+    analyst.grant(table("hive", ColumnNames=["id"]), "SELECT")
+    admin, glue = guarded.client("glue"), analyst.client("glue")
+    hive = {"DatabaseName": "guarded", "TableName": "hive"}
+    statistics = {"DatabaseName": "guarded", "ColumnNames": ["id", "email"]}
+    of_longs = {"Type": "LONG", "LongColumnStatisticsData": {"NumberOfNulls": 0, "NumberOfDistinctValues": 3}}
+    admin.update_column_statistics_for_table(
+        **hive,
+        ColumnStatisticsList=[
+            {"ColumnName": name, "ColumnType": "int", "AnalyzedTime": 0, "StatisticsData": of_longs}
+            for name in ("id", "email")
+        ],
+    )
+    (version,) = glue.get_table_versions(**hive)["TableVersions"]
+    assert [column["Name"] for column in version["Table"]["StorageDescriptor"]["Columns"]] == ["id"]
+    told = glue.get_column_statistics_for_table(**statistics, TableName="hive")["ColumnStatisticsList"]
+    assert [one["ColumnName"] for one in told] == ["id"]
+    for call in (glue.get_partitions, glue.get_table_versions):
+        assert code_of(call, DatabaseName="guarded", TableName="seen") == "AccessDeniedException"
+    assert code_of(glue.delete_table_version, **hive, VersionId="1") == "AccessDeniedException"
+
+
+def test_tables_that_tell_of_a_table_are_for_who_reads_all_of_it(analyst: Role) -> None:
+    analyst.grant({"Database": {"Name": "guarded"}}, "CREATE_TABLE")
+    analyst.grant(table("iceberg", ColumnNames=["id"]), "SELECT")
+    refusal(ask(analyst, 'select * from guarded."iceberg$files"'))
+    analyst.grant(table("iceberg"), "SELECT")
+    assert rows(analyst, 'select count(*) from guarded."iceberg$files"') == [["1"]]
+
+
 def test_databases_without_a_grant_are_not_seen(guarded: Bench, analyst: Role) -> None:
     glue = analyst.client("glue")
     assert "guarded" not in [one["Name"] for one in glue.get_databases()["DatabaseList"]]

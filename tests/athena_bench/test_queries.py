@@ -250,6 +250,15 @@ def test_columns_are_changed_with_their_comments_or_the_change_is_refused(athena
     assert "write_compression" in compressed.reason
 
 
+def test_properties_of_a_database_are_added_to_what_it_has(athena_bench: Bench) -> None:
+    must(athena_bench, "create database kept comment 'of a test' with dbproperties ('a' = '1', 'b' = '1')")
+    must(athena_bench, "alter database kept set dbproperties ('b' = '2', 'c' = '3')")
+    found = athena_bench.client("glue").get_database(Name="kept")["Database"]
+    assert (found["Description"], found["Parameters"]) == ("of a test", {"a": "1", "b": "2", "c": "3"})
+    must(athena_bench, "drop database kept")
+    assert "kept" in ask(athena_bench, "alter database kept set dbproperties ('a' = '1')").reason
+
+
 def test_database_with_tables_is_dropped_with_cascade_only(athena_bench: Bench, shop: str) -> None:
     must(athena_bench, f"create schema {shop}_full")
     must(athena_bench, f"create table {shop}_full.h as select 1 as id")
