@@ -268,11 +268,6 @@ class Catalog:
         found["StorageDescriptor"]["Location"] = ""
         self._replace(found)
 
-    def rename_table(self, found: dict[str, Any], database: str, name: str) -> None:
-        """Enter a table of Glue under another name."""
-        self._tell("CreateTable", {"DatabaseName": database, "TableInput": _input(found) | {"Name": name}})
-        self.drop_table(found["DatabaseName"], found["Name"])
-
     def _replace(self, found: dict[str, Any]) -> None:
         request = {"DatabaseName": found["DatabaseName"], "TableInput": _input(found)}
         self._tell("UpdateTable", request | ({"VersionId": found["VersionId"]} if "VersionId" in found else {}))

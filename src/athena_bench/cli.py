@@ -35,6 +35,7 @@ def serve(
     """Hold a local Athena open until Ctrl-C; prints the environment variables to set."""
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("athena_bench").setLevel(logging.INFO if log else logging.WARNING)
+    logging.getLogger("trino").setLevel(logging.WARNING)  # it tells of each try while the engine starts
     # Both ways to stop it go through the context manager; a shell has its background jobs ignore the first.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)

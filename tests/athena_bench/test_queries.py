@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -279,6 +281,19 @@ def test_unload_writes_files_and_leaves_no_table(athena_bench: Bench, shop: str)
     must(athena_bench, f"unload (select 1 as a) to 's3://athena-bench/{shop}/out/' with (format = 'json')", shop)
     assert athena_bench.client("s3").list_objects_v2(Bucket="athena-bench", Prefix=f"{shop}/out/")["KeyCount"] == 1
     assert must(athena_bench, f"show tables in {shop}").rows == []
+
+
+@pytest.mark.parametrize("wanted", ["asc", "desc"])
+def test_unloaded_rows_are_in_the_order_of_the_query(athena_bench: Bench, shop: str, wanted: str) -> None:
+    place = f"{shop}/{wanted}/"
+    rows = "select n from (values 3, 1, 2) as t (n)"
+    must(
+        athena_bench, f"unload ({rows} order by n {wanted}) to 's3://athena-bench/{place}' with (format = 'JSON')", shop
+    )
+    s3 = athena_bench.client("s3")
+    (file,) = s3.list_objects_v2(Bucket="athena-bench", Prefix=place)["Contents"]
+    lines = gzip.decompress(s3.get_object(Bucket="athena-bench", Key=file["Key"])["Body"].read()).split()
+    assert [json.loads(line)["n"] for line in lines] == sorted([1, 2, 3], reverse=wanted == "desc")
 
 
 def test_optimize_and_vacuum_leave_fewer_files_and_the_same_rows(athena_bench: Bench, shop: str) -> None:
