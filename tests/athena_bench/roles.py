@@ -29,6 +29,14 @@ def policy(*statements: dict[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
+def assumed(bench: Bench, arn: str) -> Any:
+    """A session of boto3 with the keys of a role."""
+    given = bench.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    return boto3.Session(
+        given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=bench.region
+    )
+
+
 class Role:
     """A role of IAM that somebody assumed.
 
@@ -48,10 +56,7 @@ class Role:
             iam.delete_role(RoleName=name)
         self.arn = str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"])
         iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy(*statements))
-        given = bench.client("sts").assume_role(RoleArn=self.arn, RoleSessionName="test")["Credentials"]
-        self._session: Any = boto3.Session(
-            given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=bench.region
-        )
+        self._session = assumed(bench, self.arn)
 
     @property
     def buckets(self) -> Sequence[str]:

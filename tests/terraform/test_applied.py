@@ -14,11 +14,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from daily_run import Workflow
 from lakes import PROJECT, Lake
 from lambda_events import Context
+from roles import assumed
 from stack import NOT_MADE, NOT_TOLD_BACK, Applied, Plan
 
 from athena_bench.bench import Bench
 from datalake import handler
 from datalake.athena import Athena
+from datalake.errors import QueryFailedError
 
 OF_GLUE = {
     "DatabaseName",
@@ -101,6 +103,24 @@ def test_lake_answers_from_what_is_deployed(
     for database, name, columns in grants:
         assert columns <= {column["Name"] for column in found[database][name]["StorageDescriptor"]["Columns"]}, name
 
+    columns = {column["Name"] for column in found["curated_db"]["customers"]["StorageDescriptor"]["Columns"]}
+    for_analysts = next(columns for _, name, columns in grants if name == "customers" and "segment" in columns)
+    assert columns_read(emulator, deployed, "engineer") == columns > for_analysts
+    with pytest.raises(QueryFailedError, match="no accessible columns"):
+        columns_read(emulator, deployed, "analyst")
+    emulator.client("lakeformation").grant_permissions(
+        Principal={"DataLakePrincipalIdentifier": deployed["roles"]["analyst"]},
+        Resource={
+            "TableWithColumns": {
+                "DatabaseName": "curated_db",
+                "Name": "customers",
+                "ColumnNames": sorted(for_analysts),
+            }
+        },
+        Permissions=["SELECT"],
+    )
+    assert columns_read(emulator, deployed, "analyst") == for_analysts
+
 
 def test_destroy_leaves_nothing(applied: Applied, emulator: Bench) -> None:
     """The last test of the file: later ones would find nothing.
@@ -118,6 +138,14 @@ def test_destroy_leaves_nothing(applied: Applied, emulator: Bench) -> None:
     applied.stack.apply(applied.stack.plan("-destroy"))
     assert applied.stack.state() == {}
     assert [found["Name"] for found in emulator.client("glue").get_databases()["DatabaseList"]] == ["default"]
+
+
+def columns_read(emulator: Bench, deployed: dict[str, Any], role: str) -> set[str]:
+    """The columns of the customers that a deployed role reads."""
+    session = assumed(emulator, deployed["roles"][role])
+    athena, s3 = (session.client(service, endpoint_url=emulator.url) for service in ("athena", "s3"))
+    asked = Athena(athena, s3, deployed["workgroups"]["analysts"], f"s3://{deployed['bucket']}/elsewhere/")
+    return {column.name for column in asked.query("select * from curated_db.customers limit 1").columns}
 
 
 def use(emulator: Bench, deployed: dict[str, Any]) -> None:
