@@ -47,6 +47,8 @@ _JVM_FLAGS = (
     # Its thousands of classes would otherwise make it look through the whole heap each time their space grows.
     "-XX:MetaspaceSize=512M",
     "-Xmn512M",
+    # Room for all compiled code: near the end of it the whole heap would be looked through again and again.
+    "-XX:ReservedCodeCacheSize=240M",
     "-Djdk.attach.allowAttachSelf=true",
     "-Dfile.encoding=UTF-8",
     "--enable-native-access=ALL-UNNAMED",

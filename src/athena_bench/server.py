@@ -25,6 +25,7 @@ from athena_bench.policies import action_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from flask import Flask
 
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
 Guard = Callable[[str, dict[str, Any], Operation], dict[str, Any]]
@@ -83,7 +84,7 @@ class Server:
         self.host = host
         self.port = port
         self.region = region
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = _Services(create_backend_app)
         self.faults = Faults()
         self.guard: Guard = lambda target, request, operation: operation(request)
         self.guard_object: Callable[[str, str], None] = lambda action, arn: None
@@ -297,6 +298,19 @@ class Server:
                 f"This bench serves {self.region}, the request is signed for {scope[0]}: set AWS_REGION={self.region}.",
                 403,
             )
+
+
+class _Services(DomainDispatcherApplication):
+    """Moto's, which would look through the folder of all that it knows at every request."""
+
+    def __init__(self, create_app: Callable[[Any], Flask]) -> None:
+        super().__init__(create_app)
+        self._backends: dict[str | None, str | None] = {}
+
+    def get_backend_for_host(self, host: str | None) -> str | None:
+        if host not in self._backends:
+            self._backends[host] = super().get_backend_for_host(host)
+        return self._backends[host]
 
 
 class _Listener(ThreadedWSGIServer):
