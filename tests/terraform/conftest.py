@@ -90,6 +90,7 @@ def emulator(terraform: Terraform) -> Iterator[Bench]:
         settings.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
         bench = Bench()
         with mended(bench.server), bench:
+            bench.reset()  # of what another test has asked IAM for before
             yield bench
 
 
