@@ -25,7 +25,6 @@ from athena_bench.policies import action_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-    from flask import Flask
 
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
 Guard = Callable[[str, dict[str, Any], Operation], dict[str, Any]]
@@ -84,7 +83,7 @@ class Server:
         self.host = host
         self.port = port
         self.region = region
-        self._moto = _Services(create_backend_app)
+        self._moto = _Dispatcher()
         self.faults = Faults()
         self.guard: Guard = lambda target, request, operation: operation(request)
         self.guard_object: Callable[[str, str], None] = lambda action, arn: None
@@ -300,11 +299,11 @@ class Server:
             )
 
 
-class _Services(DomainDispatcherApplication):
-    """Moto's, which would look through the folder of all that it knows at every request."""
+class _Dispatcher(DomainDispatcherApplication):
+    """Moto's, which would look through the folder of its services anew at every request."""
 
-    def __init__(self, create_app: Callable[[Any], Flask]) -> None:
-        super().__init__(create_app)
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
         self._backends: dict[str | None, str | None] = {}
 
     def get_backend_for_host(self, host: str | None) -> str | None:

@@ -90,7 +90,7 @@ def emulator(terraform: Terraform) -> Iterator[Bench]:
         settings.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
         bench = Bench()
         with mended(bench.server), bench:
-            bench.reset()  # of what another test has asked IAM for before
+            bench.reset()  # IAM reads the setting when it is made, which another test may have done without
             yield bench
 
 
