@@ -34,7 +34,7 @@ USUAL_PLACES = (
 _REGISTRY = "https://registry.terraform.io/.well-known/terraform.json"
 _SECONDS = 600
 _QUIET = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "TF_CLI_ARGS": "-no-color"}
-_FREED_LATE = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
+_FREED_LATE = {"GOGC": "200"}
 """Memory for time: Go spends a quarter of a command on freeing what it read of the provider's schemas."""
 
 
