@@ -135,8 +135,7 @@ def test_destroy_leaves_nothing(applied: Applied, emulator: Bench) -> None:
         s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
     for bucket in buckets:
         empty(s3, bucket)
-    # Whether all of it is read back as it was made, the second plan has asked.
-    applied.stack.apply(applied.stack.plan("-destroy", "-refresh=false"))
+    applied.stack.apply(applied.stack.plan("-destroy"))
     assert applied.stack.state() == {}
     assert [found["Name"] for found in emulator.client("glue").get_databases()["DatabaseList"]] == ["default"]
 
