@@ -9,6 +9,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 export SQL
 
+# Where it is set, each run of dbt compiles what it imports anew: two seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 KILLED := tests/python/test_killed_runs.py
 ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.py accepted.py refused.py fixture.py)
 READY := .venv/.ready
