@@ -388,6 +388,8 @@ def _configure(folder: Path, port: int, endpoint: str, region: str) -> None:
             "node-scheduler.include-coordinator": "true",
             "http-server.http.port": str(port),
             "discovery.uri": f"http://127.0.0.1:{port}",
+            # Static catalogs are announced by each node, and known five seconds late: until then, no node has them.
+            "catalog.management": "dynamic",
             "http-server.max-request-header-size": "4MB",  # a prepared statement comes in a header
             "query.max-history": "50",
             # Of no use where queries are small and cores few; without them a run of dbt takes a seventh less time.
