@@ -21,6 +21,9 @@ _STRING = "string"
 _OF_THE_ENGINE = frozenset({Kind.SELECT, Kind.INSERT, Kind.UPDATE, Kind.DELETE, Kind.MERGE, Kind.EXPLAIN})
 """Statements of the engine's grammar, but for the names in their heads."""
 
+_MOST_PARSED = 2_000
+"""Shapes of statements that are known to be parsed; a run of dbt asks the same again and again."""
+
 
 @dataclass
 class Run:
@@ -68,6 +71,7 @@ class Runner:
         self.engine = engine
         self.catalog = catalog
         self.prepared = prepared
+        self._parsed: set[str] = set()
 
     def check_syntax(self, statement: Statement) -> None:
         """Let the engine parse a statement of its own grammar, and nothing more.
@@ -85,12 +89,18 @@ class Runner:
             text = translate.unload(statement.reader())[0]
         else:
             return
+        shape = Reader(text, hive=False).shape()
+        if shape in self._parsed:
+            return
         before, _, _ = statement.text.partition(text)
         try:
             # On lines of its own, so that its positions are told as they are.
             self.engine.run(f"PREPARE asked FROM\n{text}")
         except QueryError as error:
             raise QueryError(error.name, error.kind, _moved(error.message, before)) from error
+        if len(self._parsed) == _MOST_PARSED:
+            self._parsed.clear()
+        self._parsed.add(shape)
 
     def run(self, run: Run) -> Answer:
         """Run a statement to its end.

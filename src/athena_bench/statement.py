@@ -6,8 +6,10 @@ Athena has two grammars: Hive's for DDL, with backticks and backslashes, and Tri
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from sqlglot import exp
@@ -136,6 +138,9 @@ _HIVE = frozenset(
 _OWNERS = frozenset({TokenType.VAR, TokenType.IDENTIFIER, TokenType.R_PAREN, TokenType.R_BRACKET})
 """What a field's name may follow, with a dot between."""
 
+_DIGITS = 18
+"""Of whole numbers that all fit 64 bits."""
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -221,11 +226,7 @@ class Reader:
 
     def __init__(self, text: str, *, hive: bool) -> None:
         self.text = text
-        dialect = _HiveWords() if hive else _TrinoWords()
-        try:
-            self._tokens: list[Token] = dialect.tokenize(text)
-        except SqlglotError as error:
-            raise RefusedError(f"mismatched input: {error}") from error
+        self._tokens = _tokens(text, hive)
         self._at = 0
 
     def one_statement(self) -> str:
@@ -397,6 +398,25 @@ class Reader:
                 spans.append((token.start, token.end + 1))
         return spans
 
+    def shape(self) -> str:
+        """Return the text as far as it decides whether it can be parsed: whole numbers and strings are all the same.
+
+        Two texts of one shape have the same tokens, with blanks between the same ones of them. A string right behind a
+        word, as in `X'00'`, and a number of more than 18 digits stay as they are: not all of those can be read.
+        """
+        written = []
+        end = 0
+        for token in self._tokens:
+            word = self.text[token.start : token.end + 1]
+            before = self.text[end : token.start][:1]
+            if word.isdigit() and len(word) <= _DIGITS:
+                word = "0"
+            elif word.startswith("'") and not re.match(r"[\w&]", self.text[token.start - 1 : token.start]):
+                word = "''"
+            written.append(" " + word if before else word)
+            end = token.end + 1
+        return "".join(written)
+
     def _next(self, expected: str) -> Token:
         if self.done:
             raise RefusedError(f"mismatched input '<EOF>'. Expecting: {expected}")
@@ -406,6 +426,16 @@ class Reader:
     def _word(self, token: Token) -> str:
         written = self.text[token.start : token.end + 1]
         return written.upper() if token.token_type == TokenType.VAR else written
+
+
+@lru_cache(maxsize=32)
+def _tokens(text: str, hive: bool) -> Sequence[Token]:
+    """Take a text apart; a statement on its way is read several times."""
+    dialect = _HiveWords() if hive else _TrinoWords()
+    try:
+        return tuple(dialect.tokenize(text))
+    except SqlglotError as error:
+        raise RefusedError(f"mismatched input: {error}") from error
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "Z": "\x1a", "0": "\0"}

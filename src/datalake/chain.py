@@ -4,6 +4,7 @@ What a run leaves under `state/` in the lake says how far it came:
 
 - `state/run.json`: the last run and its stages that are done; `--resume` goes on from there, after a kill too.
 - `state/runs/{run}/{stage}/run_results.json` and `state/runs/{run}/manifest.json`: what dbt wrote.
+- `state/runs/{run}/partial_parse.msgpack`: the parsed project, so that jobs of one run parse it once.
 - `state/manifest.json`: the project as it was last built whole, for `dbt build --select state:modified+ --defer`.
 """
 
@@ -27,6 +28,8 @@ from datalake.storage import Store
 STATE = "state/"
 RAW = "raw"
 CHECKS = "checks"
+PARSED = "partial_parse.msgpack"
+"""dbt's file of the parsed project, which it takes only as far as no file, var or setting has changed since."""
 
 STAGES = (RAW, "orders", "beside_orders", "metrics", CHECKS)
 """The chain. `raw` enters new files in the ledger; the others are selectors of dbt."""
@@ -158,8 +161,13 @@ def run_dbt(store: Store, stage: str, run: str, project: Path, arguments: Sequen
     """
     from dbt.cli.main import dbtRunner  # takes a second
 
-    command = ["build", "--exclude-resource-type", "unit_test"] if stage == CHECKS else ["run"]
     begun = time.monotonic()
+    written = Path(os.environ.get("DBT_TARGET_PATH") or project / "target")
+    parsed, shared = written / PARSED, f"{STATE}runs/{run}/{PARSED}"
+    is_new_here = not parsed.exists()
+    if is_new_here:
+        _fetch(store, shared, parsed)
+    command = ["build", "--exclude-resource-type", "unit_test"] if stage == CHECKS else ["run"]
     ended = dbtRunner().invoke(
         ["--quiet", "--write-json", *command, "--selector", stage, "--project-dir", str(project), *arguments]
     )
@@ -173,12 +181,21 @@ def run_dbt(store: Store, stage: str, run: str, project: Path, arguments: Sequen
     if not ended.success and not failures:
         failures = ((stage, str(ended.exception or "dbt says no more than that it failed")),)
     if results:
-        written = Path(os.environ.get("DBT_TARGET_PATH") or project / "target")
         _keep(store, written / "run_results.json", f"{STATE}runs/{run}/{stage}/run_results.json")
         _keep(store, written / "manifest.json", f"{STATE}runs/{run}/manifest.json")
+        if is_new_here and parsed.exists():  # unless partial parsing is off
+            store.put_if_absent(shared, parsed.read_bytes())
         if stage == CHECKS and not failures:
             _keep(store, written / "manifest.json", f"{STATE}manifest.json")
     return Outcome(stage, counts, failures, time.monotonic() - begun)
+
+
+def _fetch(store: Store, key: str, file: Path) -> None:
+    """Write an object to a file, if there is one."""
+    if store.exists(key):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with store.read(key) as kept:
+            file.write_bytes(kept.read())
 
 
 def _keep(store: Store, file: Path, key: str) -> None:

@@ -64,15 +64,21 @@ USER = (
 
 def test_stages_of_the_daily_run_keep_what_dbt_wrote_in_the_bucket(athena_lake: AthenaLake) -> None:
     athena_lake.store.put("raw/users/year=2024/month=01/day=15/hour=10/a.json", USER)
-    stages = ("--stage", "raw", "--stage", "users", "--run", "nightly")
-    said = run(athena_lake, "run", *stages, DBT_TARGET_PATH=str(athena_lake.folder / "target"))
-    assert "raw done in" in said
-    assert "users done in" in said
+    jobs = (athena_lake.folder / "first", athena_lake.folder / "second")
+    for stages, job in zip((("raw", "users"), ("products",)), jobs, strict=True):
+        named = (part for stage in stages for part in ("--stage", stage))
+        folders = {"DBT_TARGET_PATH": str(job), "DBT_LOG_PATH": str(job), "DBT_LOG_LEVEL_FILE": "debug"}
+        said = run(athena_lake, "run", *named, "--run", "nightly", **folders)
+        assert [f"{stage} done in" in said for stage in stages] == [True] * len(stages)
     assert athena_lake.keys("state/") == [
         "state/runs/nightly/manifest.json",
+        "state/runs/nightly/partial_parse.msgpack",
+        "state/runs/nightly/products/run_results.json",
         "state/runs/nightly/users/run_results.json",
     ]
     assert athena_lake.rows("select user_id from curated_db.users") == [("u1",)]
+    parsed_before = ("no changes found, skipping parsing" in (job / "dbt.log").read_text() for job in jobs)
+    assert list(parsed_before) == [False, True]
 
 
 def test_program_of_the_readme_runs(athena_lake: AthenaLake) -> None:

@@ -10,6 +10,7 @@ from asked import Asked, ask, must, wait
 from botocore.exceptions import ClientError
 
 from athena_bench.bench import Bench
+from athena_bench.engine import Answer
 
 RESULTS = {"OutputLocation": "s3://athena-bench/results/"}
 
@@ -240,6 +241,32 @@ def test_syntax_error_is_refused_before_anything_runs(athena: Any) -> None:
 
 
 # Prepared statements
+
+
+@pytest.mark.parametrize(
+    ("sound", "broken"),
+    [("select 1 x", "select 1x"), ("select x'00'", "select x'0z'"), ("select 1", "select 1" + "0" * 20)],
+)
+def test_syntax_error_is_refused_although_much_the_same_was_not(athena: Any, sound: str, broken: str) -> None:
+    athena.start_query_execution(QueryString=sound, ResultConfiguration=RESULTS)
+    with pytest.raises(ClientError, match="line 1:"):
+        athena.start_query_execution(QueryString=broken, ResultConfiguration=RESULTS)
+
+
+def test_engine_parses_a_statement_of_one_shape_once(athena_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = athena_bench.engine
+    assert engine is not None
+    asked: list[str] = []
+    run = engine.run
+
+    def told(sql: str, **settings: Any) -> Answer:
+        asked.append(sql)
+        return run(sql, **settings)
+
+    monkeypatch.setattr(engine, "run", told)
+    for number in range(3):
+        must(athena_bench, f"select {number}, 'one shape'")
+    assert [sql.split()[0].lower() for sql in asked] == ["prepare", *["select"] * 3]
 
 
 def test_prepared_statement_is_made_changed_listed_and_deleted(athena: Any, group: str) -> None:

@@ -58,6 +58,30 @@ def test_numbers_with_a_point_are_found_outside_of_names_and_strings() -> None:
     ]
 
 
+ONE_SHAPE = "select a, 'x' from t where b = 1 and c = date '2024-01-01'"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_of_it"),
+    [
+        ("select a, 'it''s' from t -- twice\nwhere b = 25\n and c = date '2023-12-31'", True),
+        ("select a, 'x' from t where b = 1and c = date '2024-01-01'", False),
+        ("select a, x'0' from t where b = 1 and c = date '2024-01-01'", False),
+        ("select a, 'x' from t where b = 1.5 and c = date '2024-01-01'", False),
+        ("select a, 'x' from t where b = 9999999999999999999 and c = date '2024-01-01'", False),
+        ("select \"a\", 'x' from t where b = 1 and c = date '2024-01-01'", False),
+    ],
+)
+def test_texts_that_differ_in_values_alone_are_of_one_shape(text: str, is_of_it: bool) -> None:
+    shape = Reader(ONE_SHAPE, hive=False).shape()
+    assert (Reader(text, hive=False).shape() == shape) == is_of_it
+
+
+@pytest.mark.parametrize("prefix", ["x", "U&"])
+def test_string_behind_a_word_is_part_of_the_shape(prefix: str) -> None:
+    assert len({Reader(f"select {prefix}'{value}'", hive=False).shape() for value in ("00", "zz")}) == 2
+
+
 @pytest.mark.parametrize(
     ("written", "meant"),
     [(r"'\001'", "\x01"), (r"'don\'t'", "don't"), ("'don''t'", "don't"), (r"'a\\b\t'", "a\\b\t"), (r"'\u00e9'", "é")],

@@ -76,7 +76,8 @@ with S3Store(handler._client("s3"), os.environ["RAW_DATA_BUCKET"]).read(key) as 
     inspection = inspect(file, key, handler._tables()["customers"])
 entered = entries([1], [StoredObject(key, 1)], [inspection])
 pyarrow.parquet.write_table(entered, io.BytesIO())
-print(json.dumps({"answers": answers, "rows": inspection.rows, "reason": inspection.reason}))
+print(json.dumps({"answers": answers, "rows": inspection.rows, "reason": inspection.reason}), flush=True)
+os._exit(0)  # Lambda too lets no process end by itself
 """
 
 
