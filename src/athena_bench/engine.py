@@ -46,7 +46,7 @@ _JVM_FLAGS = (
     "-XX:TieredStopAtLevel=1",
     # Its thousands of classes would otherwise make it look through the whole heap each time their space grows.
     "-XX:MetaspaceSize=512M",
-    "-Xmn512M",
+    "-Xmn256M",
     # Room for all compiled code: near the end of it the whole heap would be looked through again and again.
     "-XX:ReservedCodeCacheSize=240M",
     "-Djdk.attach.allowAttachSelf=true",
