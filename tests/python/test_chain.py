@@ -12,7 +12,7 @@ from lakes import Lake
 from selected import models_of
 from test_dirt import FILES, THRESHOLDS
 
-from datalake.chain import SIDE_BY_SIDE, STAGES, Outcome, Progress, new_run, run_chain
+from datalake.chain import PARSED, SIDE_BY_SIDE, STAGES, Outcome, Progress, new_run, run_chain
 from datalake.errors import ChainError
 from datalake.storage import FolderStore
 
@@ -117,7 +117,7 @@ def test_broken_run_is_resumed_and_ends_as_a_build(tmp_path: Path) -> None:
     said = run(lake, "--resume")
     assert said.startswith("metrics ...\n")
     assert "checks done in" in said
-    assert sorted(path.name for path in of_run.iterdir()) == sorted(["manifest.json", *STAGES[1:]])
+    assert sorted(path.name for path in of_run.iterdir()) == sorted(["manifest.json", PARSED, *STAGES[1:]])
     assert (state / "manifest.json").read_bytes() == (of_run / "manifest.json").read_bytes()
 
     built = land(Lake(tmp_path / "built"))
@@ -132,7 +132,7 @@ def test_stage_alone_is_run_for_a_workflow(lake: Lake) -> None:
     assert "5 broken, 13 sound" in run(lake, "--stage", "raw", "--run", "nightly")
     assert "users done in" in run(lake, "--stage", "users", "--run", "nightly")
     kept = lake.root / "state" / "runs" / "nightly"
-    assert sorted(path.name for path in kept.iterdir()) == ["manifest.json", "users"]
+    assert sorted(path.name for path in kept.iterdir()) == ["manifest.json", PARSED, "users"]
     assert lake.rows("select count(*) > 0 from curated_db.users") == [(True,)]
     assert "There is no stage nowhere; there are raw, orders," in run(lake, "--stage", "nowhere", fails=True)
     assert "Give --resume" in run(lake, "--stage", "raw", "--resume", fails=True)
