@@ -1,6 +1,7 @@
 """A pytest plugin: `-p athena_bench.fixture` gives the fixture `athena_bench`.
 
 Two settings of pytest say what exists from the start: `athena_bench_buckets` and `athena_bench_workgroups`, lists.
+A third, `athena_bench_heap`, is the largest size of the engine's heap.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="args",  # type: ignore[maybe-unrecognized-str-typeform]
         default=[],
     )
+    parser.addini("athena_bench_heap", "the largest size of the engine's heap", default="2G")
 
 
 @pytest.fixture(scope="session")
@@ -36,5 +38,5 @@ def athena_bench(pytestconfig: pytest.Config) -> Iterator[Bench]:
     from athena_bench.bench import Bench  # moto takes a second, which a run without such a test has no use for
 
     buckets, workgroups = (pytestconfig.getini(f"athena_bench_{name}") for name in ("buckets", "workgroups"))
-    with Bench(buckets=buckets, workgroups=workgroups) as bench:
+    with Bench(buckets=buckets, workgroups=workgroups, heap=pytestconfig.getini("athena_bench_heap")) as bench:
         yield bench

@@ -79,7 +79,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def emulator(terraform: Terraform) -> Iterator[Bench]:
+def emulator(terraform: Terraform, pytestconfig: pytest.Config) -> Iterator[Bench]:
     """A bench of its own, without buckets and workgroups of the lake: Terraform makes those."""
     del terraform  # where there is none, nothing is started
     from emulator import mended  # moto takes a second, which a run without these tests has no use for
@@ -88,7 +88,7 @@ def emulator(terraform: Terraform) -> Iterator[Bench]:
 
     with pytest.MonkeyPatch.context() as settings:
         settings.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
-        bench = Bench()
+        bench = Bench(heap=pytestconfig.getini("athena_bench_heap"))
         with mended(bench.server), bench:
             bench.reset()  # IAM reads the setting when it is made, which another test may have done without
             yield bench
