@@ -13,7 +13,7 @@ export SQL
 unexport PYTHONDONTWRITEBYTECODE
 
 KILLED := tests/python/test_killed_runs.py
-ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.py accepted.py refused.py fixture.py)
+ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.py accepted.py refused.py)
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
 

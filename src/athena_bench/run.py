@@ -98,7 +98,7 @@ class Runner:
             self.engine.run(f"PREPARE asked FROM\n{text}")
         except QueryError as error:
             raise QueryError(error.name, error.kind, _moved(error.message, before)) from error
-        if len(self._parsed) == _MOST_PARSED:
+        if len(self._parsed) >= _MOST_PARSED:
             self._parsed.clear()
         self._parsed.add(shape)
 

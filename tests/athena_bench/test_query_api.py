@@ -240,9 +240,6 @@ def test_syntax_error_is_refused_before_anything_runs(athena: Any) -> None:
         assert position in response["Error"]["Message"], sql
 
 
-# Prepared statements
-
-
 @pytest.mark.parametrize(
     ("sound", "broken"),
     [("select 1 x", "select 1x"), ("select x'00'", "select x'0z'"), ("select 1", "select 1" + "0" * 20)],
@@ -267,6 +264,9 @@ def test_engine_parses_a_statement_of_one_shape_once(athena_bench: Bench, monkey
     for number in range(3):
         must(athena_bench, f"select {number}, 'one shape'")
     assert [sql.split()[0].lower() for sql in asked] == ["prepare", *["select"] * 3]
+
+
+# Prepared statements
 
 
 def test_prepared_statement_is_made_changed_listed_and_deleted(athena: Any, group: str) -> None:
