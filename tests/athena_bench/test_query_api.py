@@ -388,7 +388,7 @@ def test_same_answer_is_given_again_only_where_that_is_allowed(athena_bench: Ben
 
 def test_killed_engine_fails_what_runs_and_comes_back(athena_bench: Bench, athena: Any, books: str) -> None:
     """The first statement after it is one that needs a node at once."""
-    properties = f"location 's3://athena-bench/{books}/' tblproperties ('table_type' = 'iceberg')"
+    properties = "location 's3://athena-bench/copies/' tblproperties ('table_type' = 'iceberg')"
     must(athena_bench, f"create table {books}.copies (isbn bigint, number bigint) {properties}")
     numbers = "unnest(sequence(1, 10000))"
     id_ = athena.start_query_execution(
