@@ -36,7 +36,7 @@ test: $(READY) lint browser ## Run every test, its three parts side by side
 test-local: $(READY) # The tests that share no local Athena
 	MAKEFLAGS= pytest tests/python tests/athena_bench $(ENGINE:%=--ignore %) --ignore $(KILLED)
 
-test-athena: $(READY) # Queries of the local Athena, the project on it, and what makes this part as long as the other
+test-athena: $(READY) # Queries of the local Athena, the project on it, and what makes this part about as long as test-local
 	MAKEFLAGS= pytest $(ENGINE) tests/athena $(KILLED)
 
 test-terraform: $(READY) ## Run the tests of the infrastructure: valid, mocked, planned, and applied on the local AWS

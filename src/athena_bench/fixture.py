@@ -1,7 +1,7 @@
 """A pytest plugin: `-p athena_bench.fixture` gives the fixture `athena_bench`.
 
-Two settings of pytest say what exists from the start: `athena_bench_buckets` and `athena_bench_workgroups`, lists.
-A third, `athena_bench_heap`, is the largest size of the engine's heap.
+Settings of pytest: `athena_bench_buckets` and `athena_bench_workgroups` list what exists from the start,
+`athena_bench_heap` is the largest size of the engine's heap.
 """
 
 from __future__ import annotations

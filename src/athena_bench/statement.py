@@ -408,12 +408,12 @@ class Reader:
         end = 0
         for token in self._tokens:
             word = self.text[token.start : token.end + 1]
-            before = self.text[end : token.start][:1]
+            is_apart = token.start > end
             if word.isdigit() and len(word) <= _DIGITS:
                 word = "0"
             elif word.startswith("'") and not re.match(r"[\w&]", self.text[token.start - 1 : token.start]):
                 word = "''"
-            written.append(" " + word if before else word)
+            written.append(f" {word}" if is_apart else word)
             end = token.end + 1
         return "".join(written)
 

@@ -164,9 +164,7 @@ def run_dbt(store: Store, stage: str, run: str, project: Path, arguments: Sequen
     begun = time.monotonic()
     written = Path(os.environ.get("DBT_TARGET_PATH") or project / "target")
     parsed, shared = written / PARSED, f"{STATE}runs/{run}/{PARSED}"
-    is_new_here = not parsed.exists()
-    if is_new_here:
-        _fetch(store, shared, parsed)
+    is_parsed = parsed.exists() or _fetch(store, shared, parsed)
     command = ["build", "--exclude-resource-type", "unit_test"] if stage == CHECKS else ["run"]
     ended = dbtRunner().invoke(
         ["--quiet", "--write-json", *command, "--selector", stage, "--project-dir", str(project), *arguments]
@@ -183,19 +181,21 @@ def run_dbt(store: Store, stage: str, run: str, project: Path, arguments: Sequen
     if results:
         _keep(store, written / "run_results.json", f"{STATE}runs/{run}/{stage}/run_results.json")
         _keep(store, written / "manifest.json", f"{STATE}runs/{run}/manifest.json")
-        if is_new_here and parsed.exists():  # unless partial parsing is off
-            store.put_if_absent(shared, parsed.read_bytes())
+        if not is_parsed and parsed.exists():  # there is none where partial parsing is off
+            _keep(store, parsed, shared)
         if stage == CHECKS and not failures:
             _keep(store, written / "manifest.json", f"{STATE}manifest.json")
     return Outcome(stage, counts, failures, time.monotonic() - begun)
 
 
-def _fetch(store: Store, key: str, file: Path) -> None:
-    """Write an object to a file, if there is one."""
-    if store.exists(key):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with store.read(key) as kept:
-            file.write_bytes(kept.read())
+def _fetch(store: Store, key: str, file: Path) -> bool:
+    """Write an object to a file, if there is one; return whether there was."""
+    if not store.exists(key):
+        return False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with store.read(key) as kept:
+        file.write_bytes(kept.read())
+    return True
 
 
 def _keep(store: Store, file: Path, key: str) -> None:

@@ -121,7 +121,7 @@ class Lake:
         fails: bool = False,
         environment: dict[str, str] | None = None,
     ) -> str:
-        """Do what `dbt` does, by the command that a person runs: for tests of the command itself."""
+        """Do what `dbt` does, by the command that a person runs: for tests of it, and for a single run."""
         return self.run(
             "dbt", *self.dbt_arguments(*arguments, variables=variables), fails=fails, environment=environment
         )

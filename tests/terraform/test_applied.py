@@ -58,7 +58,7 @@ def test_raw_tables_are_those_that_dbt_makes(applied: Applied, emulator: Bench, 
     for name in of_terraform:
         glue.delete_table(DatabaseName="raw_db", Name=name)
     try:
-        Lake(tmp_path).dbt_command(  # what makes many runs faster would hold memory for this one
+        Lake(tmp_path).dbt_command(
             *("run-operation", "create_raw_views", *target),
             environment={**emulator.environment, **environment, "DATALAKE_POLL_SECONDS": "0.05"},
         )
