@@ -29,8 +29,9 @@ build: $(READY) ## Land the example data, check it, build and test every model
 	@dbt build --exclude-resource-type unit_test --quiet
 	@datalake summary
 
-test: $(READY) lint browser ## Run every test, its three parts side by side
-	@$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-athena test-local test-terraform
+# Three at a time take more than 6 GiB.
+test: $(READY) lint browser ## Run every test, two parts at a time
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-athena test-local test-terraform
 
 # Tests start makes of their own, which are no part of this one.
 test-local: $(READY) # The tests that share no local Athena
