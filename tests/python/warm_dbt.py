@@ -10,6 +10,7 @@ import gc
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from unittest.mock import patch
 
 import boto3
@@ -50,8 +51,23 @@ def keep_descriptions_of_services() -> None:
         boto3.Session(region_name="us-east-1").client(service)
 
 
+def keep_clients() -> None:
+    """Let a run make the client of a service once: dbt-athena makes one for each thing that it asks."""
+    make = boto3.Session.client
+    made: dict[Any, Any] = {}
+
+    def client(session: boto3.Session, service: Any, **settings: Any) -> Any:
+        key = (service, session.region_name, frozenset(settings.items()))
+        if key not in made:
+            made[key] = make(session, service, **settings)
+        return made[key]
+
+    patch.object(boto3.Session, "client", client).start()
+
+
 warm()
 keep_descriptions_of_services()
+keep_clients()
 # No fork looks for garbage among what is here by now.
 gc.collect()
 gc.freeze()
