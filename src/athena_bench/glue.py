@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from copy import deepcopy
+from datetime import UTC
 from types import SimpleNamespace
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.glue.models import glue_backends
 from moto.glue.utils import PartitionFilter
 
 from athena_bench.callers import CURRENT, ENGINE
@@ -86,11 +90,19 @@ class Glue:
     # Tables
 
     def _table(self, database: str, name: str) -> dict[str, Any]:
-        table: dict[str, Any] = self._ask("GetTable", {"DatabaseName": database, "Name": name})["Table"]
-        return table
+        """Return a table as moto keeps it; asked as moto's operation, the most frequent one would cost most of all."""
+        try:
+            table = glue_backends[DEFAULT_ACCOUNT_ID][self._moto.region].get_table(database, name)
+        except JsonRESTError as error:
+            raise ApiError(error.error_type, error.message) from None
+        return deepcopy(table.as_dict()) | {
+            name: int(moment.replace(tzinfo=UTC).timestamp() * 1000) / 1000
+            for name, moment in (("CreateTime", table.created_time), ("UpdateTime", table.updated_time))
+            if moment is not None
+        }
 
     def _get_table(self, request: dict[str, Any]) -> dict[str, Any]:
-        table = _complete(self._ask("GetTable", request)["Table"])
+        table = _complete(self._table(request["DatabaseName"], request["Name"]))
         return {"Table": for_engine(table) if CURRENT.get() is ENGINE else table}
 
     def _get_tables(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
@@ -16,17 +16,17 @@ class ResultFiles:
     """Puts the results of executions where they belong.
 
     Args:
-        s3: a boto3 client.
+        put_object: puts a body into a bucket under a key.
     """
 
-    def __init__(self, s3: Any) -> None:  # noqa: ANN401 - clients have no type of their own
-        self._s3 = s3
+    def __init__(self, put_object: Callable[[str, str, bytes], None]) -> None:
+        self._put_object = put_object
 
     def put(self, execution: Execution) -> None:
         """Put an execution's rows, and beside them what its columns are; that alone for what writes a table.
 
         Raises:
-            botocore.exceptions.ClientError: S3 takes nothing there.
+            ApiError: S3 takes nothing there.
         """
         assert execution.answer is not None
         columns = execution.answer.columns
@@ -49,7 +49,7 @@ class ResultFiles:
 
     def _put(self, location: str, body: bytes) -> None:
         bucket, _, key = location.removeprefix("s3://").partition("/")
-        self._s3.put_object(Bucket=bucket, Key=key, Body=body)
+        self._put_object(bucket, key, body)
 
 
 def _written_by(engine_id: str) -> list[str]:

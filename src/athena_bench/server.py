@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -188,6 +190,19 @@ class Server:
             members: dict[str, Any] = json.loads(text or "{}")
             return members
         raise _error_of(code, text)
+
+    def put_object(self, bucket: str, key: str, body: bytes) -> None:
+        """Put an object into S3, as a client would, without HTTP.
+
+        Raises:
+            ApiError: S3 takes nothing there.
+        """
+        environ = EnvironBuilder(f"/{bucket}/{quote(key)}", self.url, method="PUT", data=body).get_environ()
+        with self._storage_lock:
+            chunks, status, _ = run_wsgi_app(self._moto, environ, buffered=True)
+        if not status.startswith("200"):
+            error = ElementTree.fromstring(b"".join(chunks))
+            raise ApiError(str(error.findtext("Code")), f"{error.findtext('Message')}: s3://{bucket}/{key}")
 
     def on_kill(self, kill: Callable[[], None]) -> None:
         """Say what ends the engine, where a fault is to."""

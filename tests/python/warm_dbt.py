@@ -1,6 +1,6 @@
 """What dbt makes when it first needs it, made once in the server that runs are forked from, which alone imports this.
 
-That is the code of its classes and the templates of macros, which it looks up by their text.
+That is the code and the description of its classes, and the templates of macros, which it looks up by their text.
 """
 
 from __future__ import annotations
@@ -17,10 +17,25 @@ import boto3
 from botocore.loaders import JSONFileLoader, Loader
 from dbt.adapters.factory import reset_adapters
 from dbt.cli.main import dbtRunner
+from dbt.contracts.graph import nodes, unparsed
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.clients.jinja import template_cache
+from dbt_common.dataclass_schema import dbtClassMixin
 
 PROJECT = Path(__file__).parents[2]
+PARSED: tuple[type[dbtClassMixin], ...] = (
+    *(
+        nodes.AnalysisNode,
+        nodes.GenericTestNode,
+        nodes.HookNode,
+        nodes.ModelNode,
+        nodes.SeedNode,
+        nodes.SingularTestNode,
+    ),
+    *(unparsed.UnparsedExposure, unparsed.UnparsedModelUpdate, unparsed.UnparsedNodeUpdate),
+    *(unparsed.UnparsedSourceDefinition, unparsed.UnparsedUnitTest),
+)
+"""What dbt holds a project's files to; it takes more than a second to describe that."""
 
 
 def warm() -> None:
@@ -35,6 +50,8 @@ def warm() -> None:
     assert isinstance(parsed, Manifest)
     for macro in parsed.macros.values():
         template_cache.get_node_template(macro)
+    for kind in PARSED:
+        kind.json_schema()
     reset_adapters()  # type: ignore[no-untyped-call]
 
 
