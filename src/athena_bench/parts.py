@@ -91,7 +91,7 @@ def install(cache: Path | None = None) -> Path:
     if home.exists():
         return home
     cache.mkdir(parents=True, exist_ok=True)
-    with _lock(cache / ".installing"):
+    with locked(cache / ".installing"):
         if home.exists():
             return home
         with tempfile.TemporaryDirectory(dir=cache, prefix="unpacking-") as folder:
@@ -107,7 +107,8 @@ def install(cache: Path | None = None) -> Path:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold a file that one process may hold at a time; others wait."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
