@@ -12,7 +12,11 @@ export SQL
 # Where it is set, each run of dbt compiles what it imports anew: two seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
+# By default each thread's allocations are kept apart, and the servers of the tests have many threads.
+export MALLOC_ARENA_MAX := 2
+
 KILLED := tests/python/test_killed_runs.py
+SERVED := $(addprefix tests/athena_bench/test_,fixture.py engine.py)
 ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.py accepted.py refused.py)
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
@@ -29,16 +33,15 @@ build: $(READY) ## Land the example data, check it, build and test every model
 	@dbt build --exclude-resource-type unit_test --quiet
 	@datalake summary
 
-# Three at a time take more than 6 GiB.
-test: $(READY) lint browser ## Run every test, two parts at a time
-	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-athena test-local test-terraform
+test: $(READY) browser ## Run every test, and check style and types
+	@$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-athena test-local lint test-terraform
 
 # Tests start makes of their own, which are no part of this one.
-test-local: $(READY) # The tests that share no local Athena
-	MAKEFLAGS= pytest tests/python tests/athena_bench $(ENGINE:%=--ignore %) --ignore $(KILLED)
+test-local: $(READY) # The tests without a local Athena
+	MAKEFLAGS= pytest tests/python tests/athena_bench $(SERVED:%=--ignore %) $(ENGINE:%=--ignore %)
 
-test-athena: $(READY) # Queries of the local Athena, the project on it, and what makes this part about as long as test-local
-	MAKEFLAGS= pytest $(ENGINE) tests/athena $(KILLED)
+test-athena: $(READY) # Those that start a local Athena of their own, then those that share one: two at once take 1 GiB
+	MAKEFLAGS= pytest $(SERVED) $(ENGINE) tests/athena
 
 test-terraform: $(READY) ## Run the tests of the infrastructure: valid, mocked, planned, and applied on the local AWS
 	MAKEFLAGS= pytest tests/terraform

