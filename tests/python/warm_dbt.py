@@ -24,14 +24,7 @@ from dbt_common.dataclass_schema import dbtClassMixin
 
 PROJECT = Path(__file__).parents[2]
 PARSED: tuple[type[dbtClassMixin], ...] = (
-    *(
-        nodes.AnalysisNode,
-        nodes.GenericTestNode,
-        nodes.HookNode,
-        nodes.ModelNode,
-        nodes.SeedNode,
-        nodes.SingularTestNode,
-    ),
+    *(nodes.AnalysisNode, nodes.GenericTestNode, nodes.HookNode, nodes.ModelNode, nodes.SeedNode, nodes.SingularTestNode),
     *(unparsed.UnparsedExposure, unparsed.UnparsedModelUpdate, unparsed.UnparsedNodeUpdate),
     *(unparsed.UnparsedSourceDefinition, unparsed.UnparsedUnitTest),
 )
