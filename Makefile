@@ -21,7 +21,7 @@ ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.p
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
 
-.PHONY: help build dist features test test-fast soak bench lint format docs query clean lock browser athena test-local test-athena test-terraform test-dbt-athena
+.PHONY: help build dist features test test-fast soak bench lint format docs query clean lock browser athena test-local test-killed test-athena test-terraform test-dbt-athena
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -34,11 +34,14 @@ build: $(READY) ## Land the example data, check it, build and test every model
 	@datalake summary
 
 test: $(READY) browser ## Run every test, and check style and types
-	@$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-athena test-local lint test-terraform
+	@$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-athena test-local test-terraform test-killed lint
 
 # Tests start makes of their own, which are no part of this one.
-test-local: $(READY) # The tests without a local Athena
-	MAKEFLAGS= pytest tests/python tests/athena_bench $(SERVED:%=--ignore %) $(ENGINE:%=--ignore %)
+test-local: $(READY) # The tests without a local Athena, but for a part that another process has time for
+	MAKEFLAGS= pytest tests/python tests/athena_bench $(KILLED:%=--ignore %) $(SERVED:%=--ignore %) $(ENGINE:%=--ignore %)
+
+test-killed: $(READY)
+	MAKEFLAGS= pytest $(KILLED)
 
 test-athena: $(READY) # Those that start a local Athena of their own, then those that share one: two at once take 1 GiB
 	MAKEFLAGS= pytest $(SERVED) $(ENGINE) tests/athena

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from aws_descriptions import keep_descriptions
 from lakes import WITH_ARTIFACTS, Lake
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from athena_bench.bench import Bench
     from athena_bench.server import Server
+
+
+keep_descriptions()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,19 +3,17 @@
 A server process, started with the first run, has the first two and never opens a database. Each run is a fork of it:
 a process of its own, with its own environment and folder, that can be killed. It runs the command's own entry point;
 dbt takes the parsed project from a cache where only the lake's root is another: the root is in no parsed relation, it
-is read when a model runs.
+is read when a model runs. Of this project, the cache outlives the session.
 """
 
 from __future__ import annotations
 
-import atexit
 import functools
 import hashlib
 import json
 import multiprocessing
 import os
 import pickle
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +22,7 @@ from itertools import pairwise
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 if TYPE_CHECKING:
@@ -36,8 +34,13 @@ PRELOADED = (
 )
 """What runs need; importing it takes seconds."""
 
+PROJECT = Path(__file__).resolve().parents[2]
+CACHE = PROJECT / "target" / "parsed"
+MOST_KEPT = 50
+"""Parsed projects, of 3 MB each."""
+
 DECIDE_THE_MANIFEST = ("--vars", "--target", "--profile", "--profiles-dir", "--project-dir")
-NO_PART_OF_THE_MANIFEST = ("DATALAKE_ROOT", "DBT_WRITE_JSON")
+NO_PART_OF_THE_MANIFEST = ("DATALAKE_ROOT", "DBT_WRITE_JSON", "DBT_TARGET_PATH", "DBT_LOG_PATH")
 PROJECT_FOLDERS = ("models", "macros", "tests", "seeds", "analyses")
 
 
@@ -76,7 +79,7 @@ class Run:
 def start_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, output: Path) -> Run:
     """Start dbt with these arguments, in this folder; what it prints goes to the file `output`."""
     output.unlink(missing_ok=True)
-    return Run(start_process(_run, list(arguments), dict(environment), folder, output, _cache()), output)
+    return Run(start_process(_run, list(arguments), dict(environment), folder, output), output)
 
 
 def start_datalake(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, output: Path) -> Run:
@@ -102,20 +105,12 @@ def _server() -> ForkServerContext:
     return server
 
 
-@functools.cache
-def _cache() -> Path:
-    """Return the folder of this session's parsed projects."""
-    folder = tempfile.mkdtemp(prefix="dbt-server-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
-
-
-def _run(arguments: list[str], environment: dict[str, str], folder: Path, output: Path, cache: Path) -> None:
+def _run(arguments: list[str], environment: dict[str, str], folder: Path, output: Path) -> None:
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import cli
 
     _enter(environment, folder, output)
-    manifest = None if arguments[0] == "parse" else _manifest(arguments, cache)
+    manifest = None if arguments[0] == "parse" else _manifest(arguments)
     try:
         cli(arguments, prog_name="dbt", obj={"manifest": manifest, "callbacks": []})
     finally:
@@ -145,28 +140,47 @@ def _print_to(output: Path) -> None:
     os.close(file)
 
 
-def _manifest(arguments: list[str], cache: Path) -> Manifest | None:
+def _manifest(arguments: list[str]) -> Manifest | None:
     """Return the parsed project, or None where it can't be parsed: dbt then says why when it runs."""
-    from dbt.cli.main import dbtRunner
     from dbt.contracts.graph.manifest import Manifest
 
     options = _options(arguments)
-    parsed = cache / _state_of_the_project(options)
-    if not (parsed / "manifest.pickle").exists():
-        target = Path(tempfile.mkdtemp(dir=cache))
-        decisive = [part for option in options.items() if option[0] in DECIDE_THE_MANIFEST for part in option]
-        places = ["--target-path", str(target), "--log-path", str(target)]
-        result = dbtRunner().invoke(["parse", "--log-level", "none", "--log-level-file", "none", *places, *decisive])
-        if not isinstance(result.result, Manifest):
-            return None
-        # Manifest's own pickling mixes up its fields; the private ones are made again when they are needed.
-        public = {field.name: getattr(result.result, field.name) for field in fields(Manifest) if field.name[0] != "_"}
-        (target / "manifest.pickle").write_bytes(pickle.dumps(public))
+    if Path(options.get("--project-dir", ".")).resolve() != PROJECT:
+        public = _parsed(options)
+    else:
+        kept = CACHE / f"{_state_of_the_project(options)}.pickle"
         try:
-            target.rename(parsed)
-        except OSError:  # another run has just parsed it too
-            shutil.rmtree(target)
-    return Manifest(**pickle.loads((parsed / "manifest.pickle").read_bytes()))
+            os.utime(kept)  # the one that is used last stays longest
+            public = pickle.loads(kept.read_bytes())
+        except FileNotFoundError:
+            public = _parsed(options)
+            if public is not None:
+                _keep(public, kept)
+    return None if public is None else Manifest(**public)
+
+
+def _parsed(options: dict[str, str]) -> dict[str, Any] | None:
+    """Parse the project, and return the fields of its manifest."""
+    from dbt.cli.main import dbtRunner
+    from dbt.contracts.graph.manifest import Manifest
+
+    with tempfile.TemporaryDirectory() as target:
+        places = ["--target-path", target, "--log-path", target]
+        decisive = [part for option in options.items() for part in option]
+        result = dbtRunner().invoke(["parse", "--log-level", "none", "--log-level-file", "none", *places, *decisive])
+    if not isinstance(result.result, Manifest):
+        return None
+    # Manifest's own pickling mixes up its fields; the private ones are made again when they are needed.
+    return {field.name: getattr(result.result, field.name) for field in fields(Manifest) if field.name[0] != "_"}
+
+
+def _keep(public: dict[str, Any], kept: Path) -> None:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=CACHE, suffix=".new", delete=False) as new:
+        new.write(pickle.dumps(public))
+    Path(new.name).replace(kept)
+    for old in sorted(CACHE.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)[MOST_KEPT:]:
+        old.unlink(missing_ok=True)
 
 
 def _options(arguments: list[str]) -> dict[str, str]:
@@ -175,21 +189,20 @@ def _options(arguments: list[str]) -> dict[str, str]:
 
 
 def _state_of_the_project(options: dict[str, str]) -> str:
-    """Return a name for everything that the parsed project depends on."""
-    project = Path(options.get("--project-dir", ".")).resolve()
+    """Return a name for everything that this project, parsed, depends on."""
     profiles = Path(options.get("--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or ".")
-    files = [project / "dbt_project.yml", profiles / "profiles.yml"]
+    files = [PROJECT / "dbt_project.yml", PROJECT / "requirements.lock", profiles / "profiles.yml"]
     for folder in PROJECT_FOLDERS:
         files += sorted(
-            path for path in (project / folder).rglob("*") if path.suffix in (".sql", ".yml", ".md", ".csv")
+            path for path in (PROJECT / folder).rglob("*") if path.suffix in (".sql", ".yml", ".md", ".csv")
         )
     facts = [
-        str(project),
-        {name: options.get(name) for name in DECIDE_THE_MANIFEST},
+        str(PROJECT),
+        options,
         {
             name: value
             for name, value in sorted(os.environ.items())
-            if name.startswith(("DATALAKE_", "DBT_", "AWS_")) and name not in NO_PART_OF_THE_MANIFEST
+            if name.startswith(("DATALAKE_", "DBT_", "AWS_REGION")) and name not in NO_PART_OF_THE_MANIFEST
         },
         [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.exists()],
     ]

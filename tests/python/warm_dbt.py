@@ -5,7 +5,6 @@ That is the code and the description of its classes, and the templates of macros
 
 from __future__ import annotations
 
-import functools
 import gc
 import json
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
-from botocore.loaders import JSONFileLoader, Loader
+from aws_descriptions import keep_descriptions
 from dbt.adapters.factory import reset_adapters
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph import nodes, unparsed
@@ -24,7 +23,14 @@ from dbt_common.dataclass_schema import dbtClassMixin
 
 PROJECT = Path(__file__).parents[2]
 PARSED: tuple[type[dbtClassMixin], ...] = (
-    *(nodes.AnalysisNode, nodes.GenericTestNode, nodes.HookNode, nodes.ModelNode, nodes.SeedNode, nodes.SingularTestNode),
+    *(
+        nodes.AnalysisNode,
+        nodes.GenericTestNode,
+        nodes.HookNode,
+        nodes.ModelNode,
+        nodes.SeedNode,
+        nodes.SingularTestNode,
+    ),
     *(unparsed.UnparsedExposure, unparsed.UnparsedModelUpdate, unparsed.UnparsedNodeUpdate),
     *(unparsed.UnparsedSourceDefinition, unparsed.UnparsedUnitTest),
 )
@@ -48,19 +54,6 @@ def warm() -> None:
     reset_adapters()  # type: ignore[no-untyped-call]
 
 
-def keep_descriptions_of_services() -> None:
-    """Let botocore read the description of a service once: dbt-athena has many sessions, and each reads it anew."""
-    read, look_up = JSONFileLoader.load_file, Loader.list_available_services
-    described = functools.cache(lambda path: read(JSONFileLoader(), path))
-    listed = functools.cache(lambda paths, kind: look_up(Loader(list(paths)), kind))
-    patch.object(JSONFileLoader, "load_file", lambda _, path: described(path)).start()
-    patch.object(
-        Loader, "list_available_services", lambda self, type_name: listed(tuple(self.search_paths), type_name)
-    ).start()
-    for service in ("athena", "glue", "lakeformation", "s3", "sts"):
-        boto3.Session(region_name="us-east-1").client(service)
-
-
 def keep_clients() -> None:
     """Let a run make the client of a service once: dbt-athena makes one for each thing that it asks."""
     make = boto3.Session.client
@@ -76,7 +69,9 @@ def keep_clients() -> None:
 
 
 warm()
-keep_descriptions_of_services()
+keep_descriptions()
+for service in ("athena", "glue", "lakeformation", "s3", "sts"):  # dbt-athena has many sessions
+    boto3.Session(region_name="us-east-1").client(service)
 keep_clients()
 # No fork looks for garbage among what is here by now.
 gc.collect()

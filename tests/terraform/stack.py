@@ -61,15 +61,21 @@ def overrides(configuration: str) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan, and a state, as `terraform show -json` has it.
+    """A plan.
 
     Args:
-        document: that JSON.
+        working: where it was made.
         file: the plan itself; applied as it is.
     """
 
-    document: Mapping[str, Any]
+    working: Working
     file: Path
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """The plan, and the state that it is for, as `terraform show -json` has them."""
+        document: Mapping[str, Any] = json.loads(self.working.run("show", "-json", str(self.file)))
+        return document
 
     @cached_property
     def changes(self) -> dict[str, list[str]]:
@@ -162,7 +168,7 @@ class Stack:
         arguments = [f"-var={name}={value}" for name, value in {**self.variables, **variables}.items()]
         arguments += [f"-target={target}" for target in targets]
         self.working.run("plan", f"-out={file.name}", *options, *arguments)
-        return Plan(json.loads(self.working.run("show", "-json", file.name)), Path(file.name))
+        return Plan(self.working, Path(file.name))
 
     def apply(self, plan: Plan) -> None:
         """Do what a plan says."""
