@@ -37,13 +37,13 @@ test: $(READY) browser ## Run every test, and check style and types
 	@$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-athena test-local test-terraform test-killed lint
 
 # Tests start makes of their own, which are no part of this one.
-test-local: $(READY) # The tests without a local Athena, but for a part that another process has time for
+test-local: $(READY) # Those without a local Athena, but for the kills
 	MAKEFLAGS= pytest tests/python tests/athena_bench $(KILLED:%=--ignore %) $(SERVED:%=--ignore %) $(ENGINE:%=--ignore %)
 
 test-killed: $(READY)
 	MAKEFLAGS= pytest $(KILLED)
 
-test-athena: $(READY) # Those that start a local Athena of their own, then those that share one: two at once take 1 GiB
+test-athena: $(READY) # Those that start a local Athena of their own, one after the other, then those that share one
 	MAKEFLAGS= pytest $(SERVED) $(ENGINE) tests/athena
 
 test-terraform: $(READY) ## Run the tests of the infrastructure: valid, mocked, planned, and applied on the local AWS
