@@ -16,12 +16,13 @@ unexport PYTHONDONTWRITEBYTECODE
 export MALLOC_ARENA_MAX := 2
 
 KILLED := tests/python/test_killed_runs.py
+BROKEN := $(KILLED) $(addprefix tests/python/test_,chain.py two_builds.py)
 SERVED := $(addprefix tests/athena_bench/test_,fixture.py engine.py)
 ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.py accepted.py refused.py)
 READY := .venv/.ready
 BENCH_READY := .venv-bench/.ready
 
-.PHONY: help build dist features test test-fast soak bench lint format docs query clean lock browser athena test-local test-killed test-athena test-terraform test-dbt-athena
+.PHONY: help build dist features test test-fast soak bench lint format docs query clean lock browser athena test-local test-broken test-athena test-terraform test-dbt-athena
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -34,14 +35,14 @@ build: $(READY) ## Land the example data, check it, build and test every model
 	@datalake summary
 
 test: $(READY) browser ## Run every test, and check style and types
-	@$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-athena test-local test-terraform test-killed lint
+	@$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-athena test-local test-terraform test-broken lint
 
 # Tests start makes of their own, which are no part of this one.
-test-local: $(READY) # Those without a local Athena, but for the kills
-	MAKEFLAGS= pytest tests/python tests/athena_bench $(KILLED:%=--ignore %) $(SERVED:%=--ignore %) $(ENGINE:%=--ignore %)
+test-local: $(READY) # Those without a local Athena, but for the next part
+	MAKEFLAGS= pytest tests/python tests/athena_bench $(BROKEN:%=--ignore %) $(SERVED:%=--ignore %) $(ENGINE:%=--ignore %)
 
-test-killed: $(READY)
-	MAKEFLAGS= pytest $(KILLED)
+test-broken: $(READY) # Runs that are killed, break, or meet another
+	MAKEFLAGS= pytest $(BROKEN)
 
 test-athena: $(READY) # Those that start a local Athena of their own, one after the other, then those that share one
 	MAKEFLAGS= pytest $(SERVED) $(ENGINE) tests/athena

@@ -50,7 +50,7 @@ _JVM_FLAGS = (
     "-XX:TieredStopAtLevel=1",
     # Its thousands of classes would otherwise make it look through the whole heap each time their space grows.
     "-XX:MetaspaceSize=512M",
-    "-Xms800M",  # the objects of an AOT cache need room beside the young ones
+    "-Xms448M",  # the objects of an AOT cache need room beside the young ones
     "-Xmn256M",
     # Room for all compiled code: near the end of it the whole heap would be looked through again and again.
     "-XX:ReservedCodeCacheSize=240M",

@@ -62,7 +62,8 @@ def built(athena_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Year
     for day in range(DAYS):
         lake.store.put(*year.orders_of(day))
     check(lake.store, lake.ledger, DECLARED, NOW)
-    lake.dbt("build", "--exclude-resource-type", "unit_test")
+    # The tests of all data run in test_lake_answers_from_what_is_deployed.
+    lake.dbt("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
     full = read_by_models(lake)
 
     lake.store.put(*year.orders_of(DAYS))
