@@ -12,9 +12,6 @@ export SQL
 # Where it is set, each run of dbt compiles what it imports anew: two seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-# By default each thread's allocations are kept apart, and the servers of the tests have many threads.
-export MALLOC_ARENA_MAX := 2
-
 KILLED := tests/python/test_killed_runs.py
 BROKEN := $(KILLED) $(addprefix tests/python/test_,chain.py two_builds.py)
 SERVED := $(addprefix tests/athena_bench/test_,fixture.py engine.py)
@@ -34,6 +31,8 @@ build: $(READY) ## Land the example data, check it, build and test every model
 	@dbt build --exclude-resource-type unit_test --quiet
 	@datalake summary
 
+# By default each thread's allocations are kept apart, and the servers of the tests have many threads.
+test: export MALLOC_ARENA_MAX := 2
 test: $(READY) browser ## Run every test, and check style and types
 	@$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-athena test-local test-terraform test-broken lint
 

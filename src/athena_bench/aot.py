@@ -73,7 +73,7 @@ def prepare(home: Path, java: Iterable[str]) -> Path | None:
             return cache
         new = cache.with_suffix(".new")
         new.unlink(missing_ok=True)
-        with Console(stderr=True).status("Preparing Trino, once: the next starts take two thirds of the time"):
+        with Console(stderr=True).status("Preparing Trino, once, for faster starts"):
             made = subprocess.run(
                 [sys.executable, "-m", "athena_bench.aot", str(new)],
                 stdin=subprocess.DEVNULL,
@@ -101,11 +101,11 @@ def make(file: Path) -> None:
         s3.put_object(Bucket=_BUCKET, Key="records/records.json", Body=b'{"name": "a", "number": 1}\n')
         for statement in _STATEMENTS:
             asked = athena.start_query_execution(QueryString=statement, WorkGroup=_BUCKET)["QueryExecutionId"]
-            while (execution := athena.get_query_execution(QueryExecutionId=asked)["QueryExecution"])["Status"][
-                "State"
-            ] in ("QUEUED", "RUNNING"):
-                pass  # the bench keeps its answer back as long as the query runs
-            if execution["Status"]["State"] != "SUCCEEDED":
+            state = "QUEUED"
+            while state in ("QUEUED", "RUNNING"):  # the bench keeps its answer back while the query runs
+                execution = athena.get_query_execution(QueryExecutionId=asked)["QueryExecution"]
+                state = execution["Status"]["State"]
+            if state != "SUCCEEDED":
                 raise EngineError(f"{execution['Status']['StateChangeReason']}: {statement}")
             if "OutputLocation" in execution["ResultConfiguration"]:
                 athena.get_query_results(QueryExecutionId=asked)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from athena_lakes import AthenaLake
+from athena_lakes import WORKGROUP, AthenaLake
 from lakes import PROJECT
 
 MODEL = """
@@ -45,7 +45,16 @@ def build(lake: AthenaLake, folder: Path, declared: dict[str, str], fails: bool)
 
 
 def test_model_of_the_declared_columns_is_built(athena_lake: AthenaLake, tmp_path: Path) -> None:
+    """Athena is asked once what the model makes, and not what the YAML says."""
     build(athena_lake, tmp_path / "project", dict(reversed(DECLARED.items())), fails=False)
+    athena = athena_lake.bench.client("athena")
+    ids = athena.list_query_executions(WorkGroup=WORKGROUP)["QueryExecutionIds"]
+    asked = [found["Query"] for found in athena.batch_get_query_execution(QueryExecutionIds=ids)["QueryExecutions"]]
+    assert sum("where false" in text for text in asked) == 1
+    (database,) = {found["Name"] for found in athena_lake.bench.client("glue").get_databases()["DatabaseList"]} - {
+        "default"
+    }
+    assert athena_lake.rows(f"select number, text from {database}.made") == [(1, "a")]
 
 
 @pytest.mark.parametrize(

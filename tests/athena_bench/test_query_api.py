@@ -109,6 +109,12 @@ def test_place_for_results_must_be_given(athena: Any) -> None:
     assert refusal(athena.start_query_execution, QueryString="select 1") == ("InvalidRequestException", "INVALID_INPUT")
 
 
+def test_query_whose_results_have_no_bucket_fails_and_says_so(athena_bench: Bench) -> None:
+    asked = ask(athena_bench, "select 1", ResultConfiguration={"OutputLocation": "s3://nowhere/results/"})
+    assert asked.state == "FAILED"
+    assert asked.reason.startswith("NoSuchBucket: The specified bucket does not exist: s3://nowhere/results/")
+
+
 @pytest.mark.parametrize("table_type", ["hive", "iceberg"])
 def test_manifest_lists_the_files_that_were_written(athena_bench: Bench, books: str, table_type: str) -> None:
     place = f"s3://athena-bench/books/{table_type}/"

@@ -3,7 +3,7 @@
 A server process, started with the first run, has the first two and never opens a database. Each run is a fork of it:
 a process of its own, with its own environment and folder, that can be killed. It runs the command's own entry point;
 dbt takes the parsed project from a cache where only the lake's root is another: the root is in no parsed relation, it
-is read when a model runs. Of this project, the cache outlives the session.
+is read when a model runs. The cache outlives the session.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ PRELOADED = (
 )
 """What runs need; importing it takes seconds."""
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).parents[2]
 CACHE = PROJECT / "target" / "parsed"
 MOST_KEPT = 50
-"""Parsed projects, of 3 MB each."""
+"""Parsed projects, of 2 MB each."""
 
 DECIDE_THE_MANIFEST = ("--vars", "--target", "--profile", "--profiles-dir", "--project-dir")
 NO_PART_OF_THE_MANIFEST = ("DATALAKE_ROOT", "DBT_WRITE_JSON", "DBT_TARGET_PATH", "DBT_LOG_PATH")
@@ -145,17 +145,14 @@ def _manifest(arguments: list[str]) -> Manifest | None:
     from dbt.contracts.graph.manifest import Manifest
 
     options = _options(arguments)
-    if Path(options.get("--project-dir", ".")).resolve() != PROJECT:
+    kept = CACHE / f"{_state_of_the_project(options)}.pickle"
+    try:
+        os.utime(kept)  # the one that is used last stays longest
+        public = pickle.loads(kept.read_bytes())
+    except FileNotFoundError:
         public = _parsed(options)
-    else:
-        kept = CACHE / f"{_state_of_the_project(options)}.pickle"
-        try:
-            os.utime(kept)  # the one that is used last stays longest
-            public = pickle.loads(kept.read_bytes())
-        except FileNotFoundError:
-            public = _parsed(options)
-            if public is not None:
-                _keep(public, kept)
+        if public is not None:
+            _keep(public, kept)
     return None if public is None else Manifest(**public)
 
 
@@ -189,15 +186,16 @@ def _options(arguments: list[str]) -> dict[str, str]:
 
 
 def _state_of_the_project(options: dict[str, str]) -> str:
-    """Return a name for everything that this project, parsed, depends on."""
+    """Return a name for everything that the parsed project depends on."""
+    project = Path(options.get("--project-dir", ".")).resolve()
     profiles = Path(options.get("--profiles-dir") or os.environ.get("DBT_PROFILES_DIR") or ".")
-    files = [PROJECT / "dbt_project.yml", PROJECT / "requirements.lock", profiles / "profiles.yml"]
+    files = [project / "dbt_project.yml", PROJECT / "requirements.lock", profiles / "profiles.yml"]
     for folder in PROJECT_FOLDERS:
         files += sorted(
-            path for path in (PROJECT / folder).rglob("*") if path.suffix in (".sql", ".yml", ".md", ".csv")
+            path for path in (project / folder).rglob("*") if path.suffix in (".sql", ".yml", ".md", ".csv")
         )
     facts = [
-        str(PROJECT),
+        str(project),
         options,
         {
             name: value
