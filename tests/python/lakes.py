@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,8 +144,7 @@ class Lake:
         return self.dbt("build", *without, *arguments, variables=variables, fails=fails, environment=environment)
 
     def rows(self, sql: str) -> list[Row]:
-        with duckdb.connect(str(self.root / "lake.duckdb"), read_only=True) as connection:
-            connection.execute("set TimeZone = 'UTC'")
+        with self._opened() as connection:
             return connection.execute(sql).fetchall()
 
     def content(self) -> dict[str, list[Row]]:
@@ -152,25 +152,34 @@ class Lake:
 
         model_progress, touched_orders and order_tallies are left out: they say how the lake grew, not what it holds.
         """
-        return {name: self.rows(f"from {name} order by all") for name in self._relations()}
+        return self._of_each("from {} order by all")
 
     def content_without_times(self) -> dict[str, list[Row]]:
         """Return what `content` does, without the times at which files were read."""
-        columns = "columns(name -> name not in ('checked_at', 'quarantined_at'))"
-        return {name: self.rows(f"select {columns} from {name} order by all") for name in self._relations()}
+        return self._of_each("select columns(n -> n not in ('checked_at', 'quarantined_at')) from {} order by all")
 
     def checksums(self) -> dict[str, Row]:
         """Return what tells large tables and views apart: the number of rows of each and the sum of their hashes."""
-        sql = "select count(*), sum(hash(relation)::hugeint) from {} as relation"
-        return {name: self.rows(sql.format(name))[0] for name in self._relations()}
+        found = self._of_each("select count(*), sum(hash(relation)::hugeint) from {} as relation")
+        return {name: row for name, (row,) in found.items()}
 
-    def _relations(self) -> list[str]:
-        relations = self.rows(
-            "select table_schema, table_name from information_schema.tables "
-            "where table_schema in ('curated_db', 'analytics_db') "
-            "and table_name not in ('model_progress', 'touched_orders', 'order_tallies') order by all"
-        )
-        return [f"{schema}.{name}" for schema, name in relations]
+    def _of_each(self, sql: str) -> dict[str, list[Row]]:
+        """Ask the same of each relation, whose name goes into the brackets."""
+        with self._opened() as connection:
+            relations = connection.execute(
+                "select table_schema, table_name from information_schema.tables "
+                "where table_schema in ('curated_db', 'analytics_db') "
+                "and table_name not in ('model_progress', 'touched_orders', 'order_tallies') order by all"
+            ).fetchall()
+            names = [f"{schema}.{name}" for schema, name in relations]
+            return {name: connection.execute(sql.format(name)).fetchall() for name in names}
+
+    @contextmanager
+    def _opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the database, which takes longer than most of what it is asked."""
+        with duckdb.connect(str(self.root / "lake.duckdb"), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
 
 
 TextRow = tuple[str | None, ...]

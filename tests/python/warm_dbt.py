@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,10 +17,13 @@ import boto3
 from aws_descriptions import keep_descriptions
 from dbt.adapters.factory import reset_adapters
 from dbt.cli.main import dbtRunner
+from dbt.compilation import Linker
 from dbt.contracts.graph import nodes, unparsed
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.clients.jinja import template_cache
 from dbt_common.dataclass_schema import dbtClassMixin
+from dbt_common.events.base_types import BaseEvent, EventLevel
+from dbt_common.events.event_manager import EventManager
 
 PROJECT = Path(__file__).parents[2]
 PARSED: tuple[type[dbtClassMixin], ...] = (
@@ -68,7 +72,22 @@ def keep_clients() -> None:
     patch.object(boto3.Session, "client", client).start()
 
 
+def leave_out_what_nobody_reads() -> None:
+    """Spare a run its events for a log that it does not write, and its `graph_summary.json`: a tenth of its time."""
+    fire = EventManager.fire_event
+
+    def fire_event(
+        manager: EventManager, e: BaseEvent, level: EventLevel | None = None, *rest: Any, **named: Any
+    ) -> None:
+        if os.environ.get("DBT_LOG_LEVEL_FILE") != "none" or (level or e.level_tag()) != EventLevel.DEBUG:
+            fire(manager, e, level, *rest, **named)
+
+    patch.object(EventManager, "fire_event", fire_event).start()
+    patch.object(Linker, "get_graph_summary", lambda *_: {}).start()
+
+
 warm()
+leave_out_what_nobody_reads()
 keep_descriptions()
 for service in ("athena", "glue", "lakeformation", "s3", "sts"):  # dbt-athena has many sessions
     boto3.Session(region_name="us-east-1").client(service)
