@@ -17,6 +17,7 @@ BROKEN := $(KILLED) $(addprefix tests/python/test_,chain.py two_builds.py)
 SERVED := $(addprefix tests/athena_bench/test_,fixture.py engine.py)
 ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.py accepted.py refused.py)
 READY := .venv/.ready
+SQL_LINTED := target/.sql_linted
 BENCH_READY := .venv-bench/.ready
 
 .PHONY: help build dist features test test-fast soak bench lint format docs query clean lock browser athena test-local test-broken test-athena test-terraform test-dbt-athena
@@ -63,12 +64,16 @@ soak: $(READY) ## Run the random tests long: 5,000 dirty folders, 1,000 kills, 5
 bench: $(READY) $(BENCH_READY) ## Measure the models against other ways, see docs/benchmarks.md
 	python benchmarks/run.py
 
-lint: $(READY) ## Check style and types
+lint: $(READY) $(SQL_LINTED) ## Check style and types
 	ruff check
 	ruff format --check
 	mypy
 	yamllint --strict .
+
+# The others remember by themselves what they found sound.
+$(SQL_LINTED): $(READY) tests/lint_sql.sh $(wildcard .sqlfluff*) dbt_project.yml $(shell find models tests/*.sql analyses macros seeds -type f)
 	tests/lint_sql.sh
+	@mkdir -p $(@D) && touch $@
 
 features: $(READY) ## Write the page of what the local Athena does, from its tests
 	PYTHONPATH=tests/athena_bench python tests/athena_bench/features.py

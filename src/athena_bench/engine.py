@@ -48,8 +48,11 @@ _JVM_FLAGS = (
     "-XX:+UseSerialGC",
     # Many short queries: the second compiler would take more time than it saves.
     "-XX:TieredStopAtLevel=1",
+    # And most of its code runs seldom: interpreted, it takes longer than the first compiler and what that makes.
+    "-XX:CompileThresholdScaling=0.02",
     # Its thousands of classes would otherwise make it look through the whole heap each time their space grows.
     "-XX:MetaspaceSize=512M",
+    "-XX:+UseTransparentHugePages",
     "-Xms448M",  # the objects of an AOT cache need room beside the young ones
     "-Xmn256M",
     # Room for all compiled code: near the end of it the whole heap would be looked through again and again.
@@ -419,6 +422,9 @@ def _configure(folder: Path, port: int, endpoint: str, region: str) -> None:
             # Of no use where queries are small and cores few; without them a run of dbt takes a seventh less time.
             "task.concurrency": "1",
             "optimizer.join-reordering-strategy": "NONE",
+            "enable-stats-calculator": "false",
+            "compiler.specialized-aggregation-loops": "false",
+            "experimental.columnar-filter-evaluation.enabled": "false",
             "query.min-expire-age": "5s",
             # What concerns many nodes, long queries or many users costs half of the rest.
             "http-server.log.enabled": "false",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from datalake.storage import FolderStore, S3Store
 BUCKET = "company-datalake-ci"
 WORKGROUP = "datalake-dbt"
 NOW = datetime(2024, 1, 20, 3, tzinfo=UTC)
+FEW_DAYS = {"raw_days": "year=2015/month=01/day=01,year=2034/month=12/day=31"}
+"""Those of all test data: the engine looks at each day that is projected, several times a query."""
 TABLES = {
     "orders": raw_table("orders", "json", "order_id", "price", "updated_at", optional=["updated_at"]),
     "products": raw_table("products", "csv", "id", "name"),
@@ -66,7 +69,7 @@ class AthenaLake:
         """Run dbt on this lake and return what it prints."""
         on_athena = ("--target", "ci", "--threads", "8")
         return Lake(self.folder).dbt(
-            *arguments, *on_athena, variables=variables, fails=fails, environment=self.environment
+            *arguments, *on_athena, variables=FEW_DAYS | (variables or {}), fails=fails, environment=self.environment
         )
 
     def check(self, now: datetime = NOW) -> Checked:
@@ -109,12 +112,17 @@ class TwinLakes:
 
     def content(self) -> tuple[dict[str, Content], dict[str, Content]]:
         """Return every table of both, by name."""
-        local = {name: self._local_content(name, rows) for name, rows in self.local.content().items()}
+        types = self._local_types()
+        local = {name: Content(types[name], rows) for name, rows in self.local.content().items()}
         return local, {name: self._athena_content(name, content) for name, content in local.items()}
 
-    def _local_content(self, name: str, rows: list[Row]) -> Content:
-        types = {str(column): str(type_) for column, type_, *_ in self.local.rows(f"describe {name}")}
-        return Content({column: _HIVE_TYPES.get(type_, type_.lower()) for column, type_ in types.items()}, rows)
+    def _local_types(self) -> dict[str, dict[str, str]]:
+        types: dict[str, dict[str, str]] = defaultdict(dict)
+        for schema, table, column, type_ in self.local.rows(
+            "select table_schema, table_name, column_name, data_type from information_schema.columns"
+        ):
+            types[f"{schema}.{table}"][column] = _HIVE_TYPES.get(type_, type_.lower())
+        return types
 
     def _athena_content(self, name: str, local: Content) -> Content:
         database, _, table = name.partition(".")

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.server
 
 
 def schemas(lake: Lake, target: str, **environment: str) -> set[str]:
-    lake.dbt_command("parse", "--target", target, environment=WITH_ARTIFACTS | environment)
+    lake.dbt("parse", "--target", target, environment=WITH_ARTIFACTS | environment)
     nodes = json.loads((lake.target / "manifest.json").read_text())["nodes"].values()
     return {node["schema"] for node in nodes if node["resource_type"] == "model"}
 

@@ -67,7 +67,7 @@ def test_commands_beside_a_build_say_that_the_lake_is_open(lake: Lake) -> None:
 
 
 def test_second_build_says_so_and_leaves_the_first_unharmed(lake: Lake, first: Run) -> None:
-    said = lake.dbt_command(*BUILD, variables=THRESHOLDS, fails=True)
+    said = lake.dbt(*BUILD, variables=THRESHOLDS, fails=True)
     assert_says_that_the_lake_is_open(said, lake)
     own_target = (*lake.dbt_arguments(*BUILD, variables=THRESHOLDS), "--target-path", str(lake.root / "second"))
     second = start_dbt(own_target, lake.environment, PROJECT, lake.root / "printed.txt")
