@@ -48,8 +48,8 @@ _JVM_FLAGS = (
     "-XX:+UseSerialGC",
     # Many short queries: the second compiler would take more time than it saves.
     "-XX:TieredStopAtLevel=1",
-    # And most of its code runs seldom: interpreted, it takes longer than the first compiler and what that makes.
-    "-XX:CompileThresholdScaling=0.02",
+    # The first takes little, and is worth it sooner than Java has it.
+    "-XX:CompileThresholdScaling=0.3",
     # Its thousands of classes would otherwise make it look through the whole heap each time their space grows.
     "-XX:MetaspaceSize=512M",
     "-XX:+UseTransparentHugePages",

@@ -69,7 +69,7 @@ class AthenaLake:
         """Run dbt on this lake and return what it prints."""
         on_athena = ("--target", "ci", "--threads", "8")
         return Lake(self.folder).dbt(
-            *arguments, *on_athena, variables=FEW_DAYS | (variables or {}), fails=fails, environment=self.environment
+            *arguments, *on_athena, variables=variables, fails=fails, environment=self.environment
         )
 
     def check(self, now: datetime = NOW) -> Checked:
@@ -103,10 +103,10 @@ class TwinLakes:
             check(store, DuckDBLedger(connection), DECLARED, now)
         check(self.athena.store, self.athena.ledger, DECLARED, now)
 
-    def dbt(self, *arguments: str, variables: dict[str, Any] | None = None) -> None:
+    def dbt(self, *arguments: str) -> None:
         """Run dbt on both, side by side."""
         with ThreadPoolExecutor() as pool:
-            runs = [pool.submit(lake.dbt, *arguments, variables=variables) for lake in (self.local, self.athena)]
+            runs = [pool.submit(lake.dbt, *arguments, variables=FEW_DAYS) for lake in (self.local, self.athena)]
         for run in runs:
             run.result()
 

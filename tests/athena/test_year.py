@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import year
-from athena_lakes import DECLARED, NOW, AthenaLake
+from athena_lakes import DECLARED, FEW_DAYS, NOW, AthenaLake
 from lakes import PROJECT, Lake
 
 from athena_bench.bench import Bench
@@ -63,13 +63,13 @@ def built(athena_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Year
         lake.store.put(*year.orders_of(day))
     check(lake.store, lake.ledger, DECLARED, NOW)
     # The tests of all data run in test_lake_answers_from_what_is_deployed.
-    lake.dbt("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+    lake.dbt("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test", variables=FEW_DAYS)
     full = read_by_models(lake)
 
     lake.store.put(*year.orders_of(DAYS))
     check(lake.store, lake.ledger, DECLARED, NOW + timedelta(days=1))
     with requests_of(athena_bench) as requests:
-        lake.dbt("run")
+        lake.dbt("run", variables=FEW_DAYS)
     return Year(lake, full, read_by_models(lake), set(listed_raw_folders(requests)))
 
 
