@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -65,7 +65,7 @@ class Plan:
 
     Args:
         working: where it was made.
-        file: the plan itself; applied as it is.
+        file: the plan itself.
     """
 
     working: Working
@@ -76,15 +76,6 @@ class Plan:
         """The plan, and the state that it is for, as `terraform show -json` has them."""
         document: Mapping[str, Any] = json.loads(self.working.run("show", "-json", str(self.file)))
         return document
-
-    @cached_property
-    def changes(self) -> dict[str, list[str]]:
-        """What is done to each resource that changes, by its address: create, update, delete or read."""
-        return {
-            change["address"]: change["change"]["actions"]
-            for change in self.document.get("resource_changes", [])
-            if change["change"]["actions"] != ["no-op"]
-        }
 
     @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -161,23 +152,28 @@ class Stack:
         (copied / "emulator_override.tf").write_text(overrides(text), encoding="utf-8")
         return cls(terraform.init(copied, folder / "data", environment), variables)
 
-    def plan(self, *options: str, targets: Sequence[str] = (), **variables: str) -> Plan:
+    def plan(self, *options: str, **variables: str) -> Plan:
         """Plan, and return the plan."""
         with tempfile.NamedTemporaryFile(dir=self.working.folder, suffix=".plan", delete=False) as file:
             pass
-        arguments = [f"-var={name}={value}" for name, value in {**self.variables, **variables}.items()]
-        arguments += [f"-target={target}" for target in targets]
-        self.working.run("plan", f"-out={file.name}", *options, *arguments)
+        self.working.run("plan", f"-out={file.name}", *options, *self._settings(**variables))
         return Plan(self.working, Path(file.name))
 
-    def apply(self, plan: Plan) -> None:
-        """Do what a plan says."""
-        self.working.run("apply", str(plan.file))
+    def apply(self, *options: str) -> None:
+        """Plan, and do what the plan says."""
+        self.working.run("apply", "-auto-approve", *options, *self._settings())
+
+    def _settings(self, **variables: str) -> list[str]:
+        return [f"-var={name}={value}" for name, value in {**self.variables, **variables}.items()]
+
+    def resources(self) -> list[str]:
+        """The addresses of what is made."""
+        return self.working.run("state", "list").splitlines()
 
     def state(self) -> dict[str, dict[str, Any]]:
         """The values of each resource that is made, by its address; data sources begin with `data.`."""
-        state = self.working.json("show").get("values", {"root_module": {"resources": []}})  # of nothing, it has none
-        return {found["address"]: found["values"] for found in state["root_module"]["resources"]}
+        found = self.working.json("show")["values"]["root_module"]["resources"]
+        return {each["address"]: each["values"] for each in found}
 
     def outputs(self) -> dict[str, Any]:
         """The outputs by name."""
@@ -190,7 +186,7 @@ class Applied:
 
     Args:
         stack: the stack.
-        targets: the blocks that the emulator can make.
+        targets: the options that name the blocks that the emulator can make.
         state: the values of each resource that is made, by its address.
         whole: a plan of all of the stack on what is made, in which every ARN and policy is known.
         built: the same, for the time when dbt has built its tables.
@@ -205,8 +201,8 @@ class Applied:
     @classmethod
     def make(cls, stack: Stack, planned: Plan) -> Applied:
         """Apply what the emulator can make of a plan."""
-        targets = planned.targets()
-        stack.apply(stack.plan(targets=targets))
+        targets = [f"-target={block}" for block in planned.targets()]
+        stack.apply(*targets)
         state = stack.state()
         # What was just made is as the state has it: no need to ask for all of it two times more.
         whole, built = stack.plan("-refresh=false"), stack.plan("-refresh=false", lake_is_built="true")
