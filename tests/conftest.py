@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from aws_descriptions import keep_descriptions
+from aws_clients import keep_descriptions
 from lakes import WITH_ARTIFACTS, Lake
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
-from aws_descriptions import keep_descriptions
+from aws_clients import keep_clients, keep_descriptions
 from dbt.adapters.factory import reset_adapters
 from dbt.cli.main import dbtRunner
 from dbt.compilation import Linker
@@ -56,20 +56,6 @@ def warm() -> None:
     for kind in PARSED:
         kind.json_schema()
     reset_adapters()  # type: ignore[no-untyped-call]
-
-
-def keep_clients() -> None:
-    """Let a run make the client of a service once: dbt-athena makes one for each thing that it asks."""
-    make = boto3.Session.client
-    made: dict[Any, Any] = {}
-
-    def client(session: boto3.Session, service: Any, **settings: Any) -> Any:
-        key = (service, session.region_name, frozenset(settings.items()))
-        if key not in made:
-            made[key] = make(session, service, **settings)
-        return made[key]
-
-    patch.object(boto3.Session, "client", client).start()
 
 
 def leave_out_what_nobody_reads() -> None:
