@@ -13,7 +13,7 @@ export SQL
 unexport PYTHONDONTWRITEBYTECODE
 
 KILLED := tests/python/test_killed_runs.py
-BROKEN := $(KILLED) $(addprefix tests/python/test_,chain.py two_builds.py)
+BROKEN := $(KILLED) $(addprefix tests/python/test_,chain.py replay.py two_builds.py)
 SERVED := $(addprefix tests/athena_bench/test_,fixture.py engine.py)
 ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.py accepted.py refused.py)
 READY := .venv/.ready
@@ -41,7 +41,7 @@ test: $(READY) browser ## Run every test, and check style and types
 test-local: $(READY) # Those without a local Athena, but for the next part
 	MAKEFLAGS= pytest tests/python tests/athena_bench $(BROKEN:%=--ignore %) $(SERVED:%=--ignore %) $(ENGINE:%=--ignore %)
 
-test-broken: $(READY) # Runs that are killed, break, or meet another
+test-broken: $(READY) # Runs that are killed, break, meet another, or read files again
 	MAKEFLAGS= pytest $(BROKEN)
 
 test-athena: $(READY) # Those that start a local Athena of their own, one after the other, then those that share one
