@@ -424,9 +424,6 @@ def _configure(folder: Path, port: int, endpoint: str, region: str) -> None:
             # Of no use where queries are small and cores few; without them a run of dbt takes a seventh less time.
             "task.concurrency": "1",
             "optimizer.join-reordering-strategy": "NONE",
-            "enable-stats-calculator": "false",
-            "compiler.specialized-aggregation-loops": "false",
-            "experimental.columnar-filter-evaluation.enabled": "false",
             "query.min-expire-age": "5s",
             # What concerns many nodes, long queries or many users costs half of the rest.
             "http-server.log.enabled": "false",
