@@ -10,6 +10,7 @@ SITE := site
 EXAMPLE_WORKFLOW := src/athena_bench/github-actions.yml
 LINT_READY := .venv-ci/.ready
 CHECKOV_READY := .venv-checkov/.ready
+STACK_LINTED := target/.stack_linted
 
 .PHONY: lint-workflows lint-terraform slim-build slim-drop terraform-plan terraform-apply terraform-grant deploy-build \
 	publish-state publish-site nightly freshness recount maintain alerts
@@ -21,11 +22,14 @@ lint-workflows: $(LINT_READY) ## Check the workflows with actionlint and zizmor
 	.venv-ci/bin/actionlint -shellcheck= -pyflakes= $(EXAMPLE_WORKFLOW)
 	.venv-ci/bin/zizmor --offline --quiet --no-progress --persona pedantic .github $(EXAMPLE_WORKFLOW)
 
-lint-terraform: $(CHECKOV_READY) ## Check the stack's security with checkov
-	@mkdir -p target
+lint-terraform: $(STACK_LINTED) ## Check the stack's security with checkov
+
+$(STACK_LINTED): $(CHECKOV_READY) $(shell find terraform)
+	@mkdir -p $(@D)
 	.venv-checkov/bin/checkov --directory $(STACK) --framework terraform --quiet --compact \
 		--skip-download --download-external-modules false | tee target/checkov.txt
 	@! grep -i 'parsing errors' target/checkov.txt > /dev/null
+	@touch $@
 
 slim-build slim-drop: export DATALAKE_TARGET := ci
 slim-build: export DATALAKE_PULL_REQUEST = $(PULL_REQUEST)

@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="A local Athe
 
 @app.command()
 def install() -> None:
-    """Download and unpack the engine (800 MB), once."""
+    """Download and unpack the engine (540 MB), once."""
     print(parts.install())
 
 

@@ -1,4 +1,4 @@
-"""The parts of the engine: Trino's server and two of its plugins, from Maven's central repository."""
+"""The parts of the engine: Trino's server and its plugins for Hive and Iceberg, from Maven's central repository."""
 
 from __future__ import annotations
 
@@ -48,6 +48,9 @@ class Part:
     sha256: str
 
 
+_LAYOUT = "2"
+"""Another, whenever something else is unpacked, or elsewhere."""
+
 PARTS = (
     Part(
         "trino-server-core",
@@ -55,13 +58,6 @@ PARTS = (
         ".",
         194_358_953,
         "0f388f9967c177ae70a47c099082fc95387f0c3cb96d8000d1d41fc3a5223158",
-    ),
-    Part(
-        "trino-hive",
-        "zip",
-        "plugin/hive",
-        258_326_133,
-        "611bacdb07d9f3cf7b9d47f97ecc76fa2e7ff8bfe8a9728c3d06adc1bfb8662e",
     ),
     Part(
         "trino-iceberg",
@@ -72,6 +68,9 @@ PARTS = (
     ),
 )
 
+_KEPT = ("geospatial", "iceberg")
+"""The plugins that Athena's SQL needs; of the server's others, each start would open hundreds of archives."""
+
 
 def cache_folder() -> Path:
     """Return the folder of the unpacked engine: $ATHENA_BENCH_CACHE, or the user's cache."""
@@ -79,7 +78,7 @@ def cache_folder() -> Path:
 
 
 def install(cache: Path | None = None) -> Path:
-    """Return the engine's home, downloaded (800 MB), verified and unpacked where it is missing.
+    """Return the engine's home, downloaded (540 MB), verified and unpacked where it is missing.
 
     Whole or not at all: a home that exists is complete. Several processes may ask at once.
 
@@ -87,7 +86,7 @@ def install(cache: Path | None = None) -> Path:
         PartsError: an archive can't be had, or its checksum is another.
     """
     cache = cache or cache_folder()
-    home = cache / f"trino-{TRINO_VERSION}"
+    home = cache / f"trino-{TRINO_VERSION}-{_LAYOUT}"
     if home.exists():
         return home
     cache.mkdir(parents=True, exist_ok=True)
@@ -102,6 +101,7 @@ def install(cache: Path | None = None) -> Path:
                     _verify(part, archive)
                     _unpack(part, archive, unpacked)
                     archive.unlink()
+            _arrange_plugins(unpacked / "plugin")
             unpacked.rename(home)
     return home
 
@@ -168,3 +168,15 @@ def _unpack(part: Part, archive: Path, home: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(only, folder)
     scratch.rmdir()
+
+
+def _arrange_plugins(folder: Path) -> None:
+    """Leave only the plugins that are used, and have Hive's loaded together with Iceberg's, whose archive holds it.
+
+    Each of its own would load and compile most of their classes a second time.
+    """
+    for plugin in folder.iterdir():
+        if plugin.name not in _KEPT:
+            shutil.rmtree(plugin)
+    with zipfile.ZipFile(folder / "iceberg" / "hive-services.jar", "w") as jar:
+        jar.writestr("META-INF/services/io.trino.spi.Plugin", "io.trino.plugin.hive.HivePlugin\n")

