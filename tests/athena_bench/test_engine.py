@@ -84,7 +84,7 @@ def test_served_bench_answers_and_ends_when_told() -> None:
 
 
 @pytest.mark.server
-def test_served_bench_ends_at_ctrl_c_while_its_engine_starts() -> None:
+def test_served_bench_that_is_interrupted_while_its_engine_starts_leaves_nothing() -> None:
     served = serve()
     pause = threading.Event()
     while not javas_of(psutil.Process(served.pid)):
