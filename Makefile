@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 KILLED := tests/python/test_killed_runs.py
 BROKEN := $(KILLED) tests/python/test_replay.py
-STAGED := $(addprefix tests/python/test_,chain.py two_builds.py)
+LATER := $(addprefix tests/python/test_,chain.py two_builds.py dirt.py)
 SERVED := $(addprefix tests/athena_bench/test_,fixture.py engine.py)
 ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.py accepted.py refused.py)
 READY := .venv/.ready
@@ -39,14 +39,14 @@ test: $(READY) browser ## Run every test, and check style and types
 	@$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-athena test-local test-terraform test-broken lint
 
 # Tests start makes of their own, which are no part of this one.
-test-local: $(READY) # Those without a local Athena, but for those that other parts have, so that all end together
-	MAKEFLAGS= pytest tests/python tests/athena_bench $(BROKEN:%=--ignore %) $(STAGED:%=--ignore %) $(SERVED:%=--ignore %) $(ENGINE:%=--ignore %)
+test-local: $(READY) # Those without a local Athena, but for some that other parts have, so that all end together
+	MAKEFLAGS= pytest tests/python tests/athena_bench $(BROKEN:%=--ignore %) $(LATER:%=--ignore %) $(SERVED:%=--ignore %) $(ENGINE:%=--ignore %)
 
 test-broken: $(READY) # Runs that are killed, or read files again
 	MAKEFLAGS= pytest $(BROKEN)
 
-test-athena: $(READY) # Those that start a local Athena of their own, those that share one, then runs that break or meet
-	MAKEFLAGS= pytest $(SERVED) $(ENGINE) tests/athena $(STAGED)
+test-athena: $(READY) # Those that start a local Athena of their own, those that share one, then some of the others
+	MAKEFLAGS= pytest $(SERVED) $(ENGINE) tests/athena $(LATER)
 
 test-terraform: $(READY) ## Run the tests of the infrastructure: valid, mocked, planned, and applied on the local AWS
 	MAKEFLAGS= pytest tests/terraform
