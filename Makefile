@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 KILLED := tests/python/test_killed_runs.py
 BROKEN := $(KILLED) tests/python/test_replay.py
-LATER := $(addprefix tests/python/test_,chain.py two_builds.py dirt.py)
+LATER := $(addprefix tests/python/test_,chain.py two_builds.py unit_tests.py)
 SERVED := $(addprefix tests/athena_bench/test_,fixture.py engine.py)
 ENGINE := $(addprefix tests/athena_bench/test_,queries.py query_api.py callers.py accepted.py refused.py)
 READY := .venv/.ready
