@@ -49,7 +49,7 @@ class Part:
 
 
 _LAYOUT = "2"
-"""Another, whenever something else is unpacked, or elsewhere."""
+"""Another one, whenever something else is unpacked, or elsewhere: then a home of before is not taken for it."""
 
 PARTS = (
     Part(

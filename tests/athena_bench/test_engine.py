@@ -101,11 +101,11 @@ def serve() -> subprocess.Popen[str]:
 
 def assert_ends_at(served: subprocess.Popen[str], stop: signal.Signals) -> None:
     """Assert that it ends as it is told, and leaves nothing."""
-    javas = javas_of(psutil.Process(served.pid))
-    assert javas
+    started = psutil.Process(served.pid).children(recursive=True)
+    assert started
     os.kill(served.pid, stop)
     assert served.wait() == 0
-    _, alive = psutil.wait_procs(javas, timeout=10)
+    _, alive = psutil.wait_procs(started, timeout=10)
     assert alive == []
 
 
